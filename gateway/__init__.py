@@ -1,0 +1,1 @@
+"""The front doors, thin: the command line."""

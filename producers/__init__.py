@@ -1,0 +1,1 @@
+"""Everything that puts interactions and requests on the log."""

@@ -1,0 +1,1 @@
+"""The vocabulary of mnemolog: ids, events, the log, the policy, errors, settings, keys and tables."""

@@ -1,0 +1,149 @@
+"""Every error that mnemolog raises on purpose: one root, small families; the message is what a user reads."""
+
+from __future__ import annotations
+
+
+class MnemologError(Exception):
+    """The root of all errors raised on purpose. `exit_status` is what the command line ends with."""
+
+    exit_status = 1
+
+
+# ---- bad input -------------------------------------------------------------------------------------------------
+
+
+class InvalidInput(MnemologError):
+    """What the caller gave cannot be accepted; nothing was written."""
+
+    exit_status = 2
+
+
+class InvalidSpaceName(InvalidInput):
+    """A space name has 1 to 64 letters, digits, `.`, `_` or `-`, and begins with a letter or a digit."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f"space name {name!r} is not valid: use 1 to 64 letters, digits, '.', '_' or '-', "
+            "beginning with a letter or a digit"
+        )
+
+
+class InvalidTime(InvalidInput):
+    """A time must be ISO 8601 with an offset (or Z), or integer UTC milliseconds."""
+
+
+class InvalidContent(InvalidInput):
+    """Text that cannot be stored: a lone surrogate, a NUL, or more than the stated size."""
+
+
+class InvalidFile(InvalidInput):
+    """A file to import has bad lines; nothing of it was published."""
+
+    def __init__(self, path: str, problems: list[tuple[int, str]]) -> None:
+        self.path = path
+        self.problems = problems
+        shown = "\n".join(f"  line {line}: {reason}" for line, reason in problems[:20])
+        more = f"\n  … and {len(problems) - 20} more" if len(problems) > 20 else ""
+        super().__init__(
+            f"{path}: {len(problems)} bad line(s); nothing was published (--skip-bad leaves bad lines out)\n"
+            f"{shown}{more}"
+        )
+
+
+# ---- the log ---------------------------------------------------------------------------------------------------
+
+
+class LogUnavailable(MnemologError):
+    """Redis cannot be reached or did not answer; nothing is known to have been published. Try again."""
+
+    exit_status = 3
+
+
+class LogFull(MnemologError):
+    """Redis is out of memory and refuses writes. Nothing was published."""
+
+    exit_status = 3
+
+
+class LogRefused(MnemologError):
+    """Redis answered with an error (password, permissions, wrong type of key, read-only replica)."""
+
+    exit_status = 3
+
+
+class StreamLost(MnemologError):
+    """The stream this process published to has vanished from Redis."""
+
+    exit_status = 3
+
+
+class RedisNotFound(MnemologError):
+    """No Redis server program is on this machine."""
+
+    exit_status = 3
+
+
+class DivergedLog(MnemologError):
+    """Stream, archive and file do not tell the same story. `kind` says what happened: trimmed, emptied, replaced."""
+
+    exit_status = 4
+
+    def __init__(self, kind: str, message: str) -> None:
+        self.kind = kind
+        super().__init__(message)
+
+
+# ---- decoding --------------------------------------------------------------------------------------------------
+
+
+class Undecodable(MnemologError):
+    """An entry of the log is not an event: `reason` is a stable word, `detail` says more."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        self.reason = reason
+        self.detail = detail
+        super().__init__(f"{reason}: {detail}")
+
+
+class NewerEvent(MnemologError):
+    """An event was written by a newer mnemolog; this one stops rather than guess."""
+
+    exit_status = 5
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        super().__init__(what)
+
+
+# ---- the file --------------------------------------------------------------------------------------------------
+
+
+class SpaceNotFound(MnemologError):
+    """There is no file for this space yet."""
+
+    exit_status = 6
+
+
+class SpaceHeld(MnemologError):
+    """Another live process holds this space."""
+
+    exit_status = 7
+
+
+class StaleWriter(MnemologError):
+    """This writer's epoch is over: another one took the space, or a rebuilt file was swapped in."""
+
+    exit_status = 8
+
+
+class DamagedFile(MnemologError):
+    """The space's file or archive is not what was written."""
+
+    exit_status = 9
+
+
+class NotInstalled(MnemologError):
+    """Something optional is needed and is not installed."""
+
+    exit_status = 3

@@ -1,0 +1,16 @@
+"""Redis key names, in one place. The braces keep all keys of one space in one slot of a Redis Cluster."""
+
+from __future__ import annotations
+
+#: The one field of a stream entry.
+BODY_FIELD = b"e"
+
+
+def stream(space: str) -> str:
+    """The stream of a space's events."""
+    return f"mnemolog:{{{space}}}:events"
+
+
+def progress(space: str) -> str:
+    """Where the writer says how far it is ('ms-seq'), for importers that must not run too far ahead of it."""
+    return f"mnemolog:{{{space}}}:progress"

@@ -1,0 +1,133 @@
+-- The tables of a space's file. The fold tables come first: they are what the log says, and nothing else.
+
+-- One row: what space this is, and how far the log is folded.
+CREATE TABLE space (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    name TEXT NOT NULL,
+    salt TEXT NOT NULL,
+    policy TEXT NOT NULL,
+    fold_version INTEGER NOT NULL,
+    position_ms INTEGER NOT NULL,
+    position_seq INTEGER NOT NULL,
+    last_event_id TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE events (
+    event_id TEXT PRIMARY KEY,
+    ms INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    type TEXT NOT NULL,
+    digest BLOB NOT NULL,
+    UNIQUE (ms, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE sessions (
+    session TEXT PRIMARY KEY,
+    messages INTEGER NOT NULL,
+    opened_at INTEGER,
+    newest_at INTEGER,
+    closed_at INTEGER
+) STRICT, WITHOUT ROWID;
+
+-- `number` is local to the file (full text and vectors refer to it) and in no hash.
+CREATE TABLE nodes (
+    number INTEGER PRIMARY KEY,
+    node_id TEXT NOT NULL UNIQUE,
+    type TEXT NOT NULL CHECK (type IN ('episodic', 'semantic', 'procedural', 'opinion')),
+    cell_type TEXT CHECK (cell_type IN
+        ('fact', 'plan', 'preference', 'decision', 'task', 'risk', 'procedure', 'opinion')),
+    content TEXT NOT NULL,
+    scene TEXT,
+    salience REAL NOT NULL,
+    session TEXT,
+    role TEXT,
+    speaker TEXT,
+    source_type TEXT NOT NULL,
+    metadata TEXT,
+    occurred_at INTEGER NOT NULL,
+    utc_offset_min INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    event_id TEXT NOT NULL,
+    valid_from INTEGER NOT NULL,
+    valid_until INTEGER,
+    confidence REAL NOT NULL,
+    access_count INTEGER NOT NULL,
+    last_accessed INTEGER NOT NULL,
+    decay_rate REAL NOT NULL,
+    fades_at INTEGER,
+    recorded_at INTEGER NOT NULL,
+    position_ms INTEGER NOT NULL,
+    position_seq INTEGER NOT NULL
+) STRICT;
+CREATE INDEX nodes_in_session ON nodes (session, occurred_at, seq, event_id) WHERE type = 'episodic';
+CREATE INDEX nodes_in_time ON nodes (occurred_at);
+
+-- `target` is a node id, or an entity id where kind is 'entity'.
+CREATE TABLE edges (
+    kind TEXT NOT NULL CHECK (kind IN ('temporal', 'causal', 'derived_from', 'supersedes', 'entity')),
+    source TEXT NOT NULL REFERENCES nodes (node_id),
+    target TEXT NOT NULL,
+    valid_from INTEGER NOT NULL,
+    valid_until INTEGER,
+    confidence REAL NOT NULL,
+    PRIMARY KEY (kind, source, target)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX edges_by_target ON edges (target, kind);
+
+CREATE TABLE scenes (
+    scene TEXT PRIMARY KEY,
+    summary TEXT NOT NULL,
+    cells INTEGER NOT NULL,
+    stale INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE entities (
+    entity_id TEXT PRIMARY KEY,
+    kind TEXT NOT NULL CHECK (kind IN ('person', 'project', 'organization', 'place', 'concept', 'tool')),
+    name TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE entity_aliases (
+    alias TEXT PRIMARY KEY,
+    entity_id TEXT NOT NULL REFERENCES entities (entity_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE jobs (
+    job_key TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('extract', 'resolve', 'consolidate')),
+    inputs TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('due', 'failed', 'done', 'void')),
+    PRIMARY KEY (job_key, generation)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE dead_letters (
+    ms INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    event_id TEXT,
+    reason TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    body BLOB NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('parked', 'requeued', 'discarded')),
+    PRIMARY KEY (ms, seq)
+) STRICT, WITHOUT ROWID;
+
+-- From here on nothing is part of the log's story, and nothing is in a hash.
+
+-- For each fold table the number of its rows and the sum of their hashes, kept as rows change.
+CREATE TABLE checksums (
+    table_name TEXT PRIMARY KEY,
+    row_count INTEGER NOT NULL,
+    row_sum BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- One row: who may write.
+CREATE TABLE lease (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    epoch INTEGER NOT NULL,
+    host TEXT NOT NULL,
+    pid INTEGER NOT NULL,
+    process_started_at INTEGER NOT NULL,
+    renewed_at INTEGER NOT NULL
+) STRICT;

@@ -1,0 +1,1 @@
+"""Everything that changes memory: the writer, the fold, replay."""
