@@ -1,0 +1,145 @@
+"""How text becomes index terms.
+
+The index's tokenizer is FTS5's porter over unicode61. Scripts that are written without spaces between words reach
+it as overlapping pairs of characters (the method of Lucene's CJKBigramFilter), so that a word of two characters
+is one term; the last character of a run also stands alone, so that a prefix finds every single character.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+from functools import lru_cache
+from importlib import resources
+from itertools import pairwise
+from typing import cast
+
+import apsw
+import msgspec
+
+#: Marks belong to words (Thai and Indic vowels are marks), and NFKC has composed the Latin ones.
+_UNICODE61 = ("remove_diacritics", "2", "categories", "L* M* N* Co")
+TOKENIZER = "porter unicode61 remove_diacritics 2 categories ''L* M* N* Co''"
+
+MAX_QUERY_CHARS = 4_000
+MAX_QUERY_TERMS = 40
+#: Text beyond this many characters of a message is not counted when candidates are rescored.
+MAX_SCORED_CHARS = 8_000
+
+# Thai to Burmese, Khmer, Hangul, kana, ideographs and their extensions.
+_UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3005-\u3007\u3041-\u309f\u30a1-\u30fa\u30fc-\u30ff"
+    "\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]+"
+)
+# A letter with the vowels and tones that are written as marks on it.
+_MARKS = "".join(chr(c) for c in range(0x0E00, 0x1800) if unicodedata.category(chr(c)) in {"Mn", "Mc"})
+_LETTER = re.compile(f".[{_MARKS}]*", re.DOTALL)
+_UNENCODABLE = re.compile("[\0\ud800-\udfff]")
+
+#: English words and, for scripts without spaces, pairs of characters that say nothing about what is looked for.
+_STOP_WORDS = frozenset(
+    resources.files("mnemolog.projections").joinpath("stop_words.txt").read_text(encoding="utf-8").split()
+)
+# Characters that carry grammar rather than content; a pair made only of them is left out of a query.
+_FUNCTION_CHARACTERS = frozenset(
+    "的了是我你他她它们这那在有和就都也不吗呢吧啊什么怎样哪谁几多少个为与及或请问来去到过得地着之上下会要可以"
+    "はがをにのでともへやかねよ"
+)
+
+_Tokenizer = Callable[[bytes], list[str]]
+
+
+class QueryTerms(msgspec.Struct, frozen=True):
+    """What a question asks for: `words` as written (folded, without stop words), `terms` the same as index terms.
+
+    Both are distinct, parallel and in the order of the question; `spoken` holds all words, stop words included.
+    """
+
+    words: tuple[str, ...]
+    terms: tuple[str, ...]
+    spoken: tuple[str, ...]
+
+
+def clean(text: str) -> str:
+    """The text without what SQLite or UTF-8 cannot hold (NUL, lone surrogates)."""
+    return text if text.isascii() and "\0" not in text else _UNENCODABLE.sub(" ", text)
+
+
+def index_text(text: str) -> str:
+    """The text as the index's tokenizer gets it: composed, and unspaced scripts as pairs of characters."""
+    return text if text.isascii() else _UNSPACED.sub(_pairs_and_last, _composed(text))
+
+
+def _query_text(text: str) -> str:
+    return text if text.isascii() else _UNSPACED.sub(_pairs_or_only, _composed(text))
+
+
+def _composed(text: str) -> str:
+    return text if unicodedata.is_normalized("NFKC", text) else unicodedata.normalize("NFKC", text)
+
+
+def _pairs_and_last(run: re.Match[str]) -> str:
+    letters = _LETTER.findall(run.group())
+    pairs = map("".join, pairwise(letters))
+    return f" {' '.join(pairs)} {letters[-1]} "
+
+
+def _pairs_or_only(run: re.Match[str]) -> str:
+    letters = _LETTER.findall(run.group())
+    pairs = map("".join, pairwise(letters))
+    return f" {' '.join(pairs) or letters[0]} "
+
+
+def terms(text: str) -> tuple[str, ...]:
+    """The index terms of a text, in order, of its first MAX_SCORED_CHARS characters."""
+    return _terms(text[:MAX_SCORED_CHARS])
+
+
+@lru_cache(maxsize=20_000)
+def _terms(text: str) -> tuple[str, ...]:
+    return tuple(_STEMMING(index_text(text).encode()))
+
+
+def query_terms(query: str) -> QueryTerms:
+    """What any text asks for; at most MAX_QUERY_TERMS terms of its first MAX_QUERY_CHARS characters."""
+    spoken = _FOLDING(_query_text(clean(query[:MAX_QUERY_CHARS])).encode())
+    by_term: dict[str, str] = {}
+    for word in spoken:
+        if not is_stop_word(word):
+            by_term.setdefault(_stem(word), word)
+    kept = dict(list(by_term.items())[:MAX_QUERY_TERMS])
+    return QueryTerms(tuple(kept.values()), tuple(kept), tuple(spoken))
+
+
+def is_stop_word(word: str) -> bool:
+    """Whether a folded word says nothing about what is looked for."""
+    return word in _STOP_WORDS or _FUNCTION_CHARACTERS.issuperset(word)
+
+
+def is_single_character(term: str) -> bool:
+    """Whether the term is one character of an unspaced script, which the index finds by prefix."""
+    return _UNSPACED.fullmatch(term) is not None and len(_LETTER.findall(term)) == 1
+
+
+@lru_cache(maxsize=20_000)
+def _stem(word: str) -> str:
+    stems = _STEMMING(word.encode())
+    return stems[0] if stems else word
+
+
+def _tokenizer(name: str, arguments: tuple[str, ...]) -> _Tokenizer:
+    made = apsw.Connection(":memory:").fts5_tokenizer(name, list(arguments))
+
+    def tokens(utf8: bytes) -> list[str]:
+        # Without offsets and synonyms a token is a plain string; APSW's type stub does not say so.
+        return cast(
+            "list[str]",
+            made(utf8, apsw.FTS5_TOKENIZE_QUERY, None, include_offsets=False, include_colocated=False),
+        )
+
+    return tokens
+
+
+_FOLDING = _tokenizer("unicode61", _UNICODE61)
+_STEMMING = _tokenizer("porter", ("unicode61", *_UNICODE61))

@@ -1,0 +1,44 @@
+"""Connections that read a space's file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import apsw
+import sqlite_vec
+
+from mnemolog.schema.errors import SpaceNotFound
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_BUSY_TIMEOUT_MS = 5_000
+_CACHE_KIB = 32 * 1024
+_MMAP_BYTES = 256 * 1024 * 1024
+
+
+def open_reader(path: Path) -> apsw.Connection:
+    """A connection to the file of a space that can read only, with sqlite-vec loaded. For one thread at a time.
+
+    Raises SpaceNotFound when there is no file.
+    """
+    # Read-write with query_only, because a WAL file opened read-only needs its shared-memory file to be there.
+    try:
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    except apsw.CantOpenError as error:
+        raise SpaceNotFound(f"there is no memory at {path} yet: publish something first") from error
+    connection.set_busy_timeout(_BUSY_TIMEOUT_MS)
+    load_vec(connection)
+    connection.pragma("query_only", 1)
+    connection.pragma("cache_size", -_CACHE_KIB)
+    connection.pragma("mmap_size", _MMAP_BYTES)
+    return connection
+
+
+def load_vec(connection: apsw.Connection) -> None:
+    """Make sqlite-vec's tables and functions known to the connection."""
+    connection.enable_load_extension(True)  # noqa: FBT003 (APSW takes it by position only)
+    try:
+        connection.load_extension(sqlite_vec.loadable_path())
+    finally:
+        connection.enable_load_extension(False)  # noqa: FBT003

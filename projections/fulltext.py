@@ -1,0 +1,129 @@
+"""The full-text index: one FTS5 row a node, written in the transaction that writes the node."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+from mnemolog.projections.analysis import TOKENIZER, index_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    import apsw
+
+_REBUILD_BATCH = 2_000
+_PROBLEMS_SHOWN = 20
+
+_CREATE = """
+CREATE VIRTUAL TABLE {table} USING fts5(content, scene, cell_type, tokenize = '{tokenizer}');
+INSERT INTO {table} ({table}, rank) VALUES ('secure-delete', 1);
+"""
+_CREATE_TERMS = "CREATE VIRTUAL TABLE fulltext_terms USING fts5vocab(fulltext, row)"
+_INSERT = "INSERT INTO {table} (rowid, content, scene, cell_type) VALUES (?, ?, ?, ?)"
+_ADD = _INSERT.format(table="fulltext")
+_ADD_NEXT = _INSERT.format(table="fulltext_next")
+
+
+class _Row(NamedTuple):
+    number: int
+    content: str
+    scene: str | None
+    cell_type: str | None
+
+
+def create(con: apsw.Connection) -> None:
+    """Create the empty index in a new file, and the table of its terms that recall reads frequencies from."""
+    con.execute(_CREATE.format(table="fulltext", tokenizer=TOKENIZER))
+    con.execute(_CREATE_TERMS)
+
+
+def add(con: apsw.Connection, number: int, content: str, scene: str | None, cell_type: str | None) -> None:
+    """Index a node. The caller's transaction must also hold the node's row."""
+    con.execute(_ADD, (number, index_text(content), scene, cell_type))
+
+
+def remove(con: apsw.Connection, number: int) -> None:
+    """Take a node out of the index; its text does not stay in the file where `secure_delete` is on."""
+    con.execute("DELETE FROM fulltext WHERE rowid = ?", (number,))
+
+
+def check(con: apsw.Connection) -> list[str]:
+    """What is wrong with the index, compared with the nodes; empty when nothing is. Reads only."""
+    problems = [
+        f"full text: {message}"
+        for (message,) in con.execute("SELECT * FROM pragma_integrity_check('fulltext')")
+        if message != "ok"
+    ]
+    problems += islice(_wrong_rows(con), _PROBLEMS_SHOWN)
+    problems += [
+        f"full text: row {number} belongs to no node"
+        for (number,) in con.execute(
+            "SELECT rowid FROM fulltext WHERE rowid NOT IN (SELECT number FROM nodes) LIMIT ?", (_PROBLEMS_SHOWN,)
+        )
+    ]
+    return problems
+
+
+def _wrong_rows(con: apsw.Connection) -> Iterator[str]:
+    rows = con.execute(
+        "SELECT n.number, n.content, n.scene, n.cell_type, f.rowid, f.content, f.scene, f.cell_type"
+        " FROM nodes AS n LEFT JOIN fulltext AS f ON f.rowid = n.number ORDER BY n.number"
+    )
+    for number, content, scene, cell_type, row, *indexed in rows:
+        if row is None:
+            yield f"full text: node {number} has no row"
+        elif indexed != [index_text(content), scene, cell_type]:
+            yield f"full text: the row of node {number} is not what the node says"
+
+
+def rebuild(
+    con: apsw.Connection,
+    transaction: Callable[[], AbstractContextManager[object]],
+    progress: Callable[[int, int], None],
+) -> None:
+    """Build the index anew beside the old one and swap them; who searches meanwhile finds the old one.
+
+    `transaction()` is entered once a batch; `progress` is called with (nodes indexed, nodes in all).
+    """
+    total: int = con.execute("SELECT count(*) FROM nodes").get
+    with transaction():
+        con.execute("DROP TABLE IF EXISTS fulltext_next")
+        con.execute(_CREATE.format(table="fulltext_next", tokenizer=TOKENIZER))
+    done = last = 0
+    while rows := _batch(con, last):
+        with transaction():
+            _add_next(con, rows)
+        last = rows[-1].number
+        done += len(rows)
+        progress(done, total)
+    with transaction():
+        _catch_up(con, last)
+        con.execute("DROP TABLE fulltext")
+        con.execute("ALTER TABLE fulltext_next RENAME TO fulltext")
+
+
+def _batch(con: apsw.Connection, after: int) -> list[_Row]:
+    rows = con.execute(
+        "SELECT number, content, scene, cell_type FROM nodes WHERE number > ? ORDER BY number LIMIT ?",
+        (after, _REBUILD_BATCH),
+    )
+    return [_Row(*row) for row in rows]
+
+
+def _add_next(con: apsw.Connection, rows: list[_Row]) -> None:
+    con.executemany(_ADD_NEXT, ((row.number, index_text(row.content), row.scene, row.cell_type) for row in rows))
+
+
+def _catch_up(con: apsw.Connection, last: int) -> None:
+    """Follow what changed since the batches were read: new nodes, removed ones, and cells whose scene changed."""
+    while rows := _batch(con, last):
+        _add_next(con, rows)
+        last = rows[-1].number
+    con.execute("DELETE FROM fulltext_next WHERE rowid NOT IN (SELECT number FROM nodes)")
+    moved = con.execute(
+        "SELECT n.number, n.scene FROM nodes AS n JOIN fulltext_next AS f ON f.rowid = n.number"
+        " WHERE n.type <> 'episodic' AND n.scene IS NOT f.scene"
+    ).fetchall()
+    con.executemany("UPDATE fulltext_next SET scene = ?2 WHERE rowid = ?1", moved)
