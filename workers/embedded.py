@@ -264,7 +264,7 @@ def _ends(folder: RedisFolder, record: ServerRecord, timeout_s: float) -> bool:
                 return False
             # Refused while the first append-only file is being written, so it is asked again until it is gone.
             with suppress(redis.RedisError):
-                client.execute_command("SHUTDOWN", "NOSAVE")
+                client.shutdown(nosave=True)
             time.sleep(_POLL_S)
     return True
 
