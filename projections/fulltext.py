@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _REBUILD_BATCH = 2_000
 _PROBLEMS_SHOWN = 20
+_MAX_NUMBER = 2**63 - 1
 
 _CREATE = """
 CREATE VIRTUAL TABLE {table} USING fts5(content, scene, cell_type, tokenize = '{tokenizer}');
@@ -87,12 +88,12 @@ def rebuild(
 
     `transaction()` is entered once a batch; `progress` is called with (nodes indexed, nodes in all).
     """
-    total: int = con.execute("SELECT count(*) FROM nodes").get
+    total, newest = con.execute("SELECT count(*), max(number) FROM nodes").get
     with transaction():
         con.execute("DROP TABLE IF EXISTS fulltext_next")
         con.execute(_CREATE.format(table="fulltext_next", tokenizer=TOKENIZER))
     done = last = 0
-    while rows := _batch(con, last):
+    while rows := _batch(con, last, newest):
         with transaction():
             _add_next(con, rows)
         last = rows[-1].number
@@ -104,10 +105,10 @@ def rebuild(
         con.execute("ALTER TABLE fulltext_next RENAME TO fulltext")
 
 
-def _batch(con: apsw.Connection, after: int) -> list[_Row]:
+def _batch(con: apsw.Connection, after: int, up_to: int | None) -> list[_Row]:
     rows = con.execute(
-        "SELECT number, content, scene, cell_type FROM nodes WHERE number > ? ORDER BY number LIMIT ?",
-        (after, _REBUILD_BATCH),
+        "SELECT number, content, scene, cell_type FROM nodes WHERE number > ? AND number <= ? ORDER BY number LIMIT ?",
+        (after, up_to, _REBUILD_BATCH),
     )
     return [_Row(*row) for row in rows]
 
@@ -118,7 +119,7 @@ def _add_next(con: apsw.Connection, rows: list[_Row]) -> None:
 
 def _catch_up(con: apsw.Connection, last: int) -> None:
     """Follow what changed since the batches were read: new nodes, removed ones, and cells whose scene changed."""
-    while rows := _batch(con, last):
+    while rows := _batch(con, last, _MAX_NUMBER):
         _add_next(con, rows)
         last = rows[-1].number
     con.execute("DELETE FROM fulltext_next WHERE rowid NOT IN (SELECT number FROM nodes)")

@@ -231,13 +231,13 @@ def rebuild(
     `transaction()` is entered once a batch, never around the embedder; `progress` is called with (nodes embedded,
     nodes in all). Nodes that come in meanwhile are missing afterwards, and follow.
     """
-    total: int = con.execute("SELECT count(*) FROM nodes").get
+    total, newest = con.execute("SELECT count(*), max(number) FROM nodes").get
     old = index_in_use(con)
     new = VectorIndex(old.generation + 1, embedder.name, embedder.dimension, 0)
     with transaction():
         con.execute(new.sql(_DROP_GENERATION + _CREATE_GENERATION))
     done = last = 0
-    while rows := _batch(con, last):
+    while rows := _batch(con, last, newest):
         numbers, texts = zip(*rows, strict=True)
         vectors = embedder.embed(texts)
         with transaction():
@@ -255,9 +255,10 @@ def rebuild(
         con.execute(old.sql(_DROP_GENERATION))
 
 
-def _batch(con: apsw.Connection, after: int) -> list[tuple[int, str]]:
+def _batch(con: apsw.Connection, after: int, up_to: int | None) -> list[tuple[int, str]]:
     rows: list[Any] = con.execute(
-        "SELECT number, content FROM nodes WHERE number > ? ORDER BY number LIMIT ?", (after, _REBUILD_BATCH)
+        "SELECT number, content FROM nodes WHERE number > ? AND number <= ? ORDER BY number LIMIT ?",
+        (after, up_to, _REBUILD_BATCH),
     ).fetchall()
     return rows
 
