@@ -25,7 +25,7 @@ from mnemolog.schema.events import (
     Payload,
     TimeMs,
 )
-from mnemolog.schema.ids import EventId
+from mnemolog.schema.ids import MAX_ID_CHARS, EventId
 from mnemolog.schema.upcasters import UPCASTERS, Upcaster, upcast
 
 Version = Annotated[int, msgspec.Meta(ge=1)]
@@ -75,7 +75,12 @@ def encode(event_id: str, at: int, payload: Payload) -> bytes:
 
 def digest(payload: Payload) -> bytes:
     """16 bytes over what the caller gave: equal for a repeated event, different for a reused id."""
-    return hashlib.blake2b(_canonical.encode((payload.TYPE, payload.given())), digest_size=16).digest()
+    return hashlib.blake2b(given_bytes(payload), digest_size=16).digest()
+
+
+def given_bytes(payload: Payload) -> bytes:
+    """What the caller gave, in one canonical form."""
+    return _canonical.encode((payload.TYPE, payload.given()))
 
 
 def check_text(what: str, text: str, max_bytes: int) -> None:
@@ -99,7 +104,7 @@ def check_payload(payload: Payload) -> None:
     for name in ("session", "speaker", "space"):
         value = getattr(payload, name, None)
         if value is not None:
-            check_text(name, value, 4 * 200)
+            check_text(name, value, 4 * MAX_ID_CHARS)
 
 
 def _check_metadata(metadata: dict[str, Any]) -> None:
@@ -136,7 +141,7 @@ def decode(body: bytes, upcasters: Mapping[tuple[str, int], Upcaster] = UPCASTER
 def _decode_envelope(body: bytes) -> _Envelope:
     try:
         envelope = _envelope.decode(body)
-        check_text("id", envelope.id, 4 * 200)
+        check_text("id", envelope.id, 4 * MAX_ID_CHARS)
     except (msgspec.DecodeError, UnicodeDecodeError, InvalidContent) as error:
         if _generation(body) > SCHEMA_GENERATION:
             raise NewerEvent("an event whose envelope this version cannot read") from None

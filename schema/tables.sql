@@ -1,6 +1,6 @@
 -- The tables of a space's file. The fold tables come first: they are what the log says, and nothing else.
 
--- One row: what space this is, and how far the log is folded.
+-- One row: what space this is, and how far the log is folded; `last_entry` is a hash of the last folded entry.
 CREATE TABLE space (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     name TEXT NOT NULL,
@@ -9,7 +9,7 @@ CREATE TABLE space (
     fold_version INTEGER NOT NULL,
     position_ms INTEGER NOT NULL,
     position_seq INTEGER NOT NULL,
-    last_event_id TEXT NOT NULL
+    last_entry BLOB NOT NULL
 ) STRICT;
 
 CREATE TABLE events (

@@ -1,0 +1,226 @@
+"""Imports events from a file of JSON lines: all lines are checked first, then published with their own ids and times."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mnemolog.producers.client import Producer
+from mnemolog.producers.messages import Message, Outgoing, check_id, closing, payload_of
+from mnemolog.schema.codec import digest, given_bytes
+from mnemolog.schema.errors import InvalidFile, InvalidInput
+from mnemolog.schema.events import MAX_EVENT_BYTES, MessagePublished, Role
+from mnemolog.schema.ids import EventId, Position, imported_id
+
+#: How many entries an import may be ahead of a running writer, so that live chat is not kept waiting behind it.
+AHEAD = 2_000
+CHUNK = 200
+
+
+class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A line of a file to import. `at` is ISO 8601 with an offset, or UTC milliseconds."""
+
+    session: str
+    role: Role
+    content: str
+    id: str | None = None
+    speaker: str | None = None
+    at: int | str | None = None
+    seq: int | None = None
+    metadata: dict[str, Any] = {}
+
+
+class SessionEnd(msgspec.Struct):
+    """A session of the file: its newest time, and the sum of its event ids' hashes, which no order changes."""
+
+    newest_at: int
+    ids_sum: int = 0
+
+
+class ImportEvent(msgspec.Struct, frozen=True):
+    """A good line: its number, its event id and payload, and the digest that tells whether it is known already."""
+
+    line: int
+    event_id: EventId
+    payload: MessagePublished
+    digest: bytes
+
+
+class Imported(msgspec.Struct, frozen=True):
+    """What an import did, in events; `position` is that of the last one published."""
+
+    lines: int
+    published: int
+    already_there: int
+    skipped_bad: int
+    sessions: int
+    position: Position | None
+
+
+_decoder = msgspec.json.Decoder(Line)
+
+
+def parse_line(text: bytes, number: int, default_at: int | None) -> ImportEvent:
+    """The event of a line. Raises InvalidInput, InvalidTime or InvalidContent, or msgspec.DecodeError, with the reason.
+
+    A line without an id gets a hash of what it says, so that it is the same event in every import.
+    """
+    if len(text) > MAX_EVENT_BYTES:
+        raise InvalidInput(f"the line has {len(text):,} bytes; the most is {MAX_EVENT_BYTES:,}")
+    line = _decoder.decode(text)
+    if line.at is None and default_at is None:
+        raise InvalidInput("it has no `at`: add the time, or give one for all such lines with --at")
+    message = Message(
+        role=line.role,
+        content=line.content,
+        session=line.session,
+        speaker=line.speaker,
+        occurred_at=default_at if line.at is None else line.at,
+        seq=line.seq,
+        line=number,
+        metadata=line.metadata,
+        source_type="import",
+    )
+    payload = payload_of(message)
+    event_id = EventId(check_id("id", line.id)) if line.id is not None else imported_id(given_bytes(payload))
+    return ImportEvent(number, event_id, payload, digest(payload))
+
+
+class ImportFile:
+    """A file to import. Reading it may be repeated; lines of white space are passed over."""
+
+    def __init__(self, path: Path, default_at: int | None = None) -> None:
+        self.path = path
+        self._default_at = default_at
+        self.problems: list[tuple[int, str]] = []
+        self.good = 0
+        self.sessions: dict[str, SessionEnd] = {}
+
+    def check(self, progress: Callable[[int], None] = lambda _: None) -> None:
+        """Reads every line once: fills `good`, `problems` and `sessions`. `progress` is told the bytes of each line.
+
+        Raises OSError when the file cannot be read.
+        """
+        seen: dict[EventId, tuple[int, bytes]] = {}
+        for number, text in self._lines():
+            progress(len(text))
+            try:
+                event = parse_line(text, number, self._default_at)
+                first, known = seen.setdefault(event.event_id, (number, event.digest))
+                if known != event.digest:
+                    raise InvalidInput(f"its id {event.event_id!r} stands for something else on line {first}")
+            except (InvalidInput, msgspec.DecodeError, UnicodeDecodeError) as error:
+                self.problems.append((number, str(error)))
+                continue
+            self.good += 1
+            if first == number:
+                self._count(event)
+
+    def _count(self, event: ImportEvent) -> None:
+        payload = event.payload
+        end = self.sessions.setdefault(payload.session, SessionEnd(payload.occurred_at or 0))
+        end.newest_at = max(end.newest_at, payload.occurred_at or 0)
+        end.ids_sum += int.from_bytes(hashlib.blake2b(event.event_id.encode("utf-8"), digest_size=16).digest(), "big")
+
+    def events(self) -> Iterator[ImportEvent]:
+        """The good lines in order, read again; what `check` refused is left out."""
+        bad = {number for number, _ in self.problems}
+        for number, text in self._lines():
+            if number not in bad:
+                yield parse_line(text, number, self._default_at)
+
+    def _lines(self) -> Iterator[tuple[int, bytes]]:
+        with self.path.open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                text = line.strip()
+                if number == 1:
+                    text = text.removeprefix(b"\xef\xbb\xbf")
+                if text:
+                    yield number, text
+
+
+def closing_id(session: str, end: SessionEnd) -> EventId:
+    """The id of the event that closes an imported session: the same for the same messages in any order."""
+    name = f"{session}\x1f{end.newest_at}\x1f{end.ids_sum:x}"
+    return EventId("closed-" + hashlib.blake2b(name.encode("utf-8"), digest_size=16).hexdigest())
+
+
+class Importer:
+    """Publishes a checked file, never far ahead of a running writer.
+
+    `known` says which digest an event id is folded with, if it is; `writer_position` how far a running writer is, None
+    when none runs; `pause` waits a moment for it.
+    """
+
+    def __init__(
+        self,
+        producer: Producer,
+        known: Callable[[str], bytes | None],
+        writer_position: Callable[[], Position | None],
+        pause: Callable[[], None],
+    ) -> None:
+        self._producer = producer
+        self._known = known
+        self._writer_position = writer_position
+        self._pause = pause
+        self._ahead: deque[Position] = deque()
+
+    def run(
+        self, file: ImportFile, *, skip_bad: bool = False, progress: Callable[[int], None] = lambda _: None
+    ) -> Imported:
+        """Publishes the file's good lines, then closes its sessions. `progress` is told the events of each chunk.
+
+        Nothing is published when a line is bad and `skip_bad` is not set (InvalidFile). Raises the errors of the log;
+        then the import can be repeated, and goes on where it was.
+        """
+        if file.problems and not skip_bad:
+            raise InvalidFile(str(file.path), file.problems)
+        published = already = 0
+        position = None
+        events = file.events()
+        while chunk := list(islice(events, CHUNK)):
+            fresh = [self._outgoing(event) for event in chunk if self._known(event.event_id) != event.digest]
+            position = self._send(fresh) or position
+            published += len(fresh)
+            already += len(chunk) - len(fresh)
+            progress(len(chunk))
+        position = self._close_sessions(file) or position
+        return Imported(file.good, published, already, len(file.problems), len(file.sessions), position)
+
+    def _outgoing(self, event: ImportEvent) -> Outgoing:
+        return self._producer.event(event.payload, event.event_id)
+
+    def _close_sessions(self, file: ImportFile) -> Position | None:
+        closings = (
+            (closing_id(session, end), closing(session, end.newest_at)) for session, end in sorted(file.sessions.items())
+        )
+        fresh = [self._producer.event(payload, id_) for id_, payload in closings if self._known(id_) is None]
+        position = None
+        source = iter(fresh)
+        while chunk := list(islice(source, CHUNK)):
+            position = self._send(chunk)
+        return position
+
+    def _send(self, events: list[Outgoing]) -> Position | None:
+        if not events:
+            return None
+        self._wait_for_writer()
+        positions = [published.position for published in self._producer.send_many(events)]
+        self._ahead.extend(positions)
+        return positions[-1]
+
+    def _wait_for_writer(self) -> None:
+        while len(self._ahead) > AHEAD - CHUNK:
+            reached = self._writer_position()
+            if reached is None:
+                return
+            while self._ahead and self._ahead[0] <= reached:
+                self._ahead.popleft()
+            if len(self._ahead) > AHEAD - CHUNK:
+                self._pause()

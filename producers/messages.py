@@ -1,0 +1,123 @@
+"""Messages as callers give them, and the events they become. Pure: no clock, no network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from mnemolog.schema import times
+from mnemolog.schema.codec import check_payload, check_text, encode
+from mnemolog.schema.errors import InvalidInput
+from mnemolog.schema.events import ROLES, MessagePublished, Payload, Role, SessionClosed, SourceType, SpaceCreated
+from mnemolog.schema.ids import MAX_ID_CHARS, MAX_STREAM_PART, EventId, EventIds, Position, check_space
+from mnemolog.schema.policy import Policy
+
+Time = datetime | int | str
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody said, for `publish_many`. Times are aware datetimes, ISO 8601 with an offset, or UTC milliseconds."""
+
+    role: Role
+    content: str
+    session: str
+    speaker: str | None = None
+    occurred_at: Time | None = None
+    event_id: str | None = None
+    seq: int | None = None
+    metadata: Mapping[str, Any] | None = None
+    source_type: SourceType = "chat"
+    line: int | None = None
+
+
+class Published(msgspec.Struct, frozen=True):
+    """What was acknowledged: the event's id, and its position on the stream."""
+
+    event_id: EventId
+    position: Position
+
+
+class Outgoing(msgspec.Struct, frozen=True):
+    """An event ready to be appended."""
+
+    event_id: EventId
+    body: bytes
+
+
+def moment(value: Time) -> tuple[int, int]:
+    """(UTC milliseconds, minutes east of UTC) of a time in any accepted form. Raises InvalidTime."""
+    if isinstance(value, datetime):
+        offset = value.utcoffset()
+        return times.check(times.from_datetime(value)), int(offset.total_seconds() // 60) if offset else 0
+    if isinstance(value, str):
+        return times.parse_with_offset(value)
+    return times.check(value), 0
+
+
+def check_id(what: str, value: str) -> str:
+    """The id itself, if the log can hold it. Raises InvalidInput or InvalidContent."""
+    check_text(what, value, 4 * MAX_ID_CHARS)
+    if not 1 <= len(value) <= MAX_ID_CHARS:
+        raise InvalidInput(f"{what} has 1 to {MAX_ID_CHARS} characters, not {len(value)}")
+    return value
+
+
+def payload_of(message: Message) -> MessagePublished:
+    """The payload of a message. Raises InvalidInput, InvalidTime or InvalidContent, saying what is wrong with it."""
+    if message.role not in ROLES:
+        raise InvalidInput(f"role is one of {', '.join(ROLES)}, not {message.role!r}")
+    if message.seq is not None and not 0 <= message.seq <= MAX_STREAM_PART:
+        raise InvalidInput(f"seq is a counter from 0 to {MAX_STREAM_PART}, not {message.seq}")
+    occurred_at, offset = moment(message.occurred_at) if message.occurred_at is not None else (None, 0)
+    payload = MessagePublished(
+        session=check_id("session", message.session),
+        role=message.role,
+        content=message.content,
+        speaker=None if message.speaker is None else check_id("speaker", message.speaker),
+        occurred_at=occurred_at,
+        utc_offset_min=offset,
+        seq=message.seq,
+        line=message.line,
+        source_type=message.source_type,
+        metadata=dict(message.metadata or {}),
+    )
+    check_payload(payload)
+    return payload
+
+
+def closing(session: str, occurred_at: Time | None) -> SessionClosed:
+    """The payload that closes a session. Raises as `payload_of` does."""
+    payload = SessionClosed(
+        session=check_id("session", session), occurred_at=None if occurred_at is None else moment(occurred_at)[0]
+    )
+    check_payload(payload)
+    return payload
+
+
+def outgoing(event_id: str, at: int, payload: Payload) -> Outgoing:
+    """The event of a payload, encoded. Raises InvalidInput for an id that cannot be used."""
+    return Outgoing(EventId(check_id("event_id", event_id)), encode(event_id, at, payload))
+
+
+class Builder:
+    """Makes the events of one producer: stamps its clock, mints ids where the caller gives none."""
+
+    def __init__(self, space: str, clock: Callable[[], int]) -> None:
+        self.space = check_space(space)
+        self._clock = clock
+        self._ids = EventIds()
+
+    def message(self, message: Message) -> Outgoing:
+        """The event of a message. Raises as `payload_of` does."""
+        return outgoing(message.event_id or self._ids.mint(), self._clock(), payload_of(message))
+
+    def event(self, payload: Payload, event_id: str | None = None) -> Outgoing:
+        """The event of any payload."""
+        return outgoing(event_id or self._ids.mint(), self._clock(), payload)
+
+    def creation(self, salt: str) -> Outgoing:
+        """The first event of the space, with the policy in full."""
+        return self.event(SpaceCreated(space=self.space, salt=salt, policy=Policy()))

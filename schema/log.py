@@ -1,0 +1,43 @@
+"""The log: the archive, then the stream after the archive's end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from mnemolog.schema import archive
+from mnemolog.schema.archive import Entry
+from mnemolog.schema.codec import decode
+from mnemolog.schema.errors import NewerEvent, Undecodable
+from mnemolog.schema.events import EntryParked
+from mnemolog.schema.ids import START, Position
+from mnemolog.schema.stream import Stream
+
+PAGE = 500
+
+
+def read(
+    folder: Path, stream: Stream | None, after: Position = START, until: Position | None = None
+) -> Iterator[Entry]:
+    """The entries after `after`, up to and with `until`: from the archive, then, where there is one, from the stream.
+
+    Raises DamagedFile for a damaged archive and the errors of Stream.
+    """
+    for entry in archive.read(folder, after, until):
+        after = entry.position
+        yield entry
+    while stream is not None and (page := stream.range(after, PAGE, until)):
+        yield from page
+        after = page[-1].position
+
+
+def was_parked(position: Position, later: Iterable[Entry]) -> bool:
+    """Whether one of the later entries is an operator's word that the entry at `position` is to be parked."""
+    for entry in later:
+        try:
+            payload = decode(entry.body).payload
+        except (Undecodable, NewerEvent):
+            continue
+        if isinstance(payload, EntryParked) and payload.position == position:
+            return True
+    return False

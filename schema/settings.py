@@ -1,0 +1,95 @@
+"""Settings: one struct, read from the environment and the command line at the entry point only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, cast
+
+import msgspec
+
+from mnemolog.schema.errors import InvalidInput
+from mnemolog.schema.ids import check_space
+
+Durability = Literal["process", "power"]
+
+DEFAULT_SPACE = "default"
+DEFAULT_LEASE_S = 10.0
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where things are. `redis_url` None means the embedded server of the data folder."""
+
+    data: Path
+    space: str = DEFAULT_SPACE
+    redis_url: str | None = None
+    durability: Durability = "process"
+    lease_s: float = DEFAULT_LEASE_S
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the space."""
+        return space_folder(self.data, self.space)
+
+    @property
+    def file(self) -> Path:
+        """The SQLite file of the space."""
+        return self.folder / "space.db"
+
+    @property
+    def archive(self) -> Path:
+        """The folder of the space's archive."""
+        return self.folder / "archive"
+
+    def of_space(self, space: str) -> Settings:
+        """The same settings for another space. Raises InvalidSpaceName."""
+        return msgspec.structs.replace(self, space=check_space(space))
+
+
+def space_folder(data: Path, space: str) -> Path:
+    """Where a space's file and archive are. Raises InvalidSpaceName."""
+    return data / "spaces" / check_space(space)
+
+
+def spaces_in(data: Path) -> list[str]:
+    """The names of the spaces that have a folder, sorted."""
+    folder = data / "spaces"
+    return sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+
+
+def from_environment(
+    environ: Mapping[str, str],
+    *,
+    data: Path | None = None,
+    space: str | None = None,
+    redis_url: str | None = None,
+    durability: str | None = None,
+) -> Settings:
+    """Settings from the environment, with what was given on the command line before it.
+
+    Reads MNEMOLOG_DATA (default `~/.mnemolog`), MNEMOLOG_SPACE (default `default`), MNEMOLOG_REDIS_URL,
+    MNEMOLOG_DURABILITY (`process` or `power`) and MNEMOLOG_LEASE_S (seconds after which a silent writer may be
+    replaced, default 10). Raises InvalidInput for a value that cannot be used.
+    """
+    chosen = durability or environ.get("MNEMOLOG_DURABILITY") or "process"
+    if chosen not in ("process", "power"):
+        raise InvalidInput(f"durability is 'process' or 'power', not {chosen!r}")
+    folder = data or Path(environ.get("MNEMOLOG_DATA") or Path.home() / ".mnemolog")
+    return Settings(
+        data=folder.expanduser().absolute(),
+        space=check_space(space or environ.get("MNEMOLOG_SPACE") or DEFAULT_SPACE),
+        redis_url=redis_url or environ.get("MNEMOLOG_REDIS_URL") or None,
+        durability=cast(Durability, chosen),
+        lease_s=_positive(environ, "MNEMOLOG_LEASE_S", DEFAULT_LEASE_S),
+    )
+
+
+def _positive(environ: Mapping[str, str], name: str, default: float) -> float:
+    text = environ.get(name)
+    try:
+        value = float(text) if text else default
+    except ValueError:
+        value = -1.0
+    if not 0 < value < float("inf"):
+        raise InvalidInput(f"{name} is a number of seconds above 0, not {text!r}")
+    return value

@@ -1,0 +1,128 @@
+"""Folds entries in transactions: rows, full text, dead letters, checksums and the position commit together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from hashlib import blake2b
+
+import apsw
+
+from mnemolog.projections.integrity import position_of
+from mnemolog.schema.archive import Entry
+from mnemolog.schema.codec import decode
+from mnemolog.schema.errors import NewerEvent, StaleWriter, Undecodable
+from mnemolog.schema.events import Event
+from mnemolog.schema.ids import Position
+from mnemolog.schema.log import was_parked
+from mnemolog.workers.checksums import Checksums
+from mnemolog.workers.fold import Fold
+from mnemolog.workers.space_file import immediate
+
+#: What one event's values can make SQLite or Python refuse, however often it is tried. A full disk is not among them.
+_BAD_VALUES = (
+    apsw.ConstraintError,
+    apsw.MismatchError,
+    apsw.TooBigError,
+    apsw.RangeError,
+    ValueError,
+    TypeError,
+    OverflowError,
+)
+
+Decoded = tuple[Entry, Event | Undecodable]
+
+
+def entry_hash(entry: Entry) -> bytes:
+    """What the file keeps of the last folded entry, to know it again in the stream."""
+    return blake2b(entry.body, digest_size=16).digest()
+
+
+def decode_all(
+    entries: Sequence[Entry], log_after: Callable[[Position], Iterable[Entry]]
+) -> tuple[list[Decoded], NewerEvent | None]:
+    """The decoded entries up to the first of a newer version that nobody parked, and that error if there is one.
+
+    `log_after` gives the log after a position: whether an entry was parked is said later on the log.
+    """
+    decoded: list[Decoded] = []
+    for entry in entries:
+        try:
+            decoded.append((entry, decode(entry.body)))
+        except Undecodable as error:
+            decoded.append((entry, error))
+        except NewerEvent as error:
+            if not was_parked(entry.position, log_after(entry.position)):
+                return decoded, error
+            decoded.append((entry, Undecodable("newer_version", f"{error.what}; parked by request")))
+    return decoded, None
+
+
+class Batches:
+    """Folds decoded entries into one connection.
+
+    `guard` runs inside each transaction before anything is written (it checks the epoch), then `before` (it appends
+    to the archive).
+    """
+
+    def __init__(
+        self,
+        connection: apsw.Connection,
+        guard: Callable[[], None] = lambda: None,
+        before: Callable[[Sequence[Entry]], None] = lambda _: None,
+    ) -> None:
+        self._connection = connection
+        self._checksums = Checksums(connection)
+        self._fold = Fold(connection)
+        self._guard = guard
+        self._before = before
+
+    def create(self, make: Callable[[], None]) -> None:
+        """Runs what fills an empty file, in one transaction, with its checksums."""
+        with immediate(self._connection):
+            self._checksums.begin()
+            make()
+            self._checksums.store()
+
+    def fold(self, decoded: Sequence[Decoded]) -> None:
+        """Folds all entries in one transaction, or one by one when a value is refused, parking that entry.
+
+        Raises StaleWriter when the file is not where this writer left it, and apsw or OS errors for what is no
+        entry's fault (a full disk), with nothing written.
+        """
+        if not decoded:
+            return
+        try:
+            self._commit(decoded, self._fold.apply)
+        except _BAD_VALUES:
+            for one in decoded:
+                self._fold_one(one)
+
+    def _fold_one(self, one: Decoded) -> None:
+        try:
+            self._commit([one], self._fold.apply)
+        except _BAD_VALUES as error:
+            reason = f"{type(error).__name__}: {error}"
+            self._commit([one], lambda entry, _: self._fold.park(entry, None, "refused_by_tables", reason))
+
+    def _commit(self, decoded: Sequence[Decoded], apply: Callable[[Entry, Event | Undecodable], None]) -> None:
+        with immediate(self._connection):
+            self._checksums.begin()
+            self._guard()
+            entries = [entry for entry, _ in decoded]
+            old = position_of(self._connection)
+            if entries[0].position <= old:
+                raise StaleWriter(f"the file is at {old}, past {entries[0].position}: another writer was here")
+            self._before(entries)
+            for entry, event in decoded:
+                apply(entry, event)
+            self._advance(old, entries[-1])
+            self._checksums.store()
+
+    def _advance(self, old: Position, last: Entry) -> None:
+        self._connection.execute(
+            "UPDATE space SET position_ms = ?, position_seq = ?, last_entry = ? "
+            "WHERE position_ms = ? AND position_seq = ?",
+            (*last.position, entry_hash(last), *old),
+        )
+        if self._connection.changes() != 1:
+            raise StaleWriter(f"the file left position {old} while this writer was folding")

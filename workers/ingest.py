@@ -1,0 +1,193 @@
+"""The ingest worker: one loop that reads the streams of its spaces, folds what it finds, and keeps their leases."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import apsw
+import redis
+
+from mnemolog.projections import vectors
+from mnemolog.projections.embedder import Embedder
+from mnemolog.schema import keys
+from mnemolog.schema.archive import Entry
+from mnemolog.schema.errors import LogFull, LogRefused, LogUnavailable, MnemologError, StaleWriter
+from mnemolog.schema.ids import Position
+from mnemolog.schema.settings import Settings
+from mnemolog.schema.stream import Stream, read_many
+from mnemolog.workers.housekeeper import Housekeeper
+from mnemolog.workers.space_writer import SpaceWriter
+
+log = logging.getLogger("mnemolog.writer")
+
+BATCH = 256
+BATCH_BYTES = 4 * 1024 * 1024
+BLOCK_MS = 1_000
+INSPECT_S = 5.0
+PROGRESS_S = 0.05
+#: How long the mark of a running writer outlives it.
+PROGRESS_TTL_MS = 15_000
+RETRY_S = 1.0
+DRAIN_S = 20.0
+
+_REDIS_ERRORS = (LogUnavailable, LogFull, LogRefused)
+
+
+class Ingest:
+    """Writes several spaces from one thread. Make it with `hold`, then `run` until told to stop."""
+
+    def __init__(self, client: redis.Redis, embedder: Embedder) -> None:
+        self._client = client
+        self._embedder = embedder
+        self._writers: dict[str, SpaceWriter] = {}
+        self._housekeeper = Housekeeper(embedder)
+        self._count = BATCH // 4
+        self._told: dict[str, tuple[float, Position]] = {}
+        self._inspected: dict[str, float] = {}
+        self._complaint = ""
+        #: The spaces that had to be given up, with the reason.
+        self.failures: dict[str, Exception] = {}
+
+    @property
+    def spaces(self) -> list[str]:
+        """The spaces that this process writes now."""
+        return list(self._writers)
+
+    def hold(self, settings: Settings, *, accept_stream: bool = False) -> None:
+        """Takes a space. Raises SpaceHeld, DivergedLog, DamagedFile, NewerEvent, and errors of the log."""
+        stream = Stream(self._client, settings.space)
+        writer = SpaceWriter(settings, stream, self._embedder, accept_stream=accept_stream)
+        writer.open()
+        self._writers[settings.space] = writer
+        self._housekeeper.add(writer)
+        log.info("writing space %s from %s (epoch %d)", writer.space, writer.position, writer.epoch)
+
+    def run(self, stop: threading.Event, discover: Callable[[], None] = lambda: None) -> None:
+        """Reads, folds and keeps house until `stop` is set or no space is left; then drains and gives all back.
+
+        `discover` is called between reads and may `hold` more spaces. What ends one space (`failures`) leaves the
+        others alone.
+        """
+        self._housekeeper.start()
+        try:
+            while not stop.is_set() and self._writers:
+                self.turn(BLOCK_MS)
+                discover()
+            if self._writers:
+                self._drain()
+        finally:
+            self._housekeeper.stop()
+            for space in list(self._writers):
+                self._give_back(space)
+
+    def turn(self, block_ms: int) -> int:
+        """One read of all streams, and what follows from it; gives the number of entries folded."""
+        positions = {space: writer.position for space, writer in self._writers.items()}
+        try:
+            found = read_many(self._client, positions, self._count, block_ms)
+            self._complaint = ""
+        except _REDIS_ERRORS as error:
+            self._complain(error)
+            found = {}
+        folded = 0
+        for space in positions:
+            folded += self._guarded(space, lambda writer, space=space: self._serve(writer, found.get(space, [])))  # type: ignore[misc]
+        return folded
+
+    def _complain(self, error: Exception) -> None:
+        """Says once what is wrong with Redis, then waits a little; leases are kept meanwhile."""
+        if str(error) != self._complaint:
+            log.warning("%s; trying again", error)
+            self._complaint = str(error)
+        time.sleep(RETRY_S)
+
+    def _guarded(self, space: str, action: Callable[[SpaceWriter], int]) -> int:
+        """Runs an action for a space; what cannot pass by itself ends the space alone."""
+        try:
+            return action(self._writers[space])
+        except _REDIS_ERRORS as error:
+            self._complain(error)
+        except (apsw.FullError, apsw.BusyError) as error:
+            self._complain(error)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                self._fail(space, error)
+            else:
+                self._complain(error)
+        except (MnemologError, apsw.Error) as error:
+            self._fail(space, error)
+        return 0
+
+    def _fail(self, space: str, error: Exception) -> None:
+        log.error("%s", error)
+        self.failures[space] = error
+        self._give_back(space)
+
+    def _serve(self, writer: SpaceWriter, entries: Sequence[Entry]) -> int:
+        if entries:
+            writer.fold(entries)
+            self._adapt(entries)
+            self._housekeeper.wake()
+        elif time.monotonic() - self._inspected.get(writer.space, 0.0) > INSPECT_S:
+            writer.inspect()
+            self._inspected[writer.space] = time.monotonic()
+        writer.renew_if_due()
+        self._tell(writer)
+        return len(entries)
+
+    def _adapt(self, entries: Sequence[Entry]) -> None:
+        """Reads fewer entries at a time while they are large, so that memory stays what it was."""
+        size = sum(len(entry.body) for entry in entries)
+        if size > BATCH_BYTES:
+            self._count = max(1, self._count // 4)
+        elif len(entries) == self._count and size < BATCH_BYTES // 4:
+            self._count = min(BATCH, self._count * 2)
+
+    def _tell(self, writer: SpaceWriter) -> None:
+        """Says in Redis how far the writer is, for importers on any machine."""
+        now = time.monotonic()
+        told_at, told = self._told.get(writer.space, (0.0, Position(0, 0)))
+        position = writer.position
+        if now - told_at < (PROGRESS_S if position != told else PROGRESS_TTL_MS / 3000):
+            return
+        self._told[writer.space] = (now, position)
+        try:
+            self._client.set(keys.progress(writer.space), str(position), px=PROGRESS_TTL_MS)
+        except redis.RedisError as error:
+            log.debug("progress of space %s not told: %s", writer.space, error)
+
+    # ---- ending ------------------------------------------------------------------------------------------------
+
+    def _drain(self) -> None:
+        """Folds what was published up to now, then lets the vectors catch up, both within DRAIN_S seconds."""
+        until = time.monotonic() + DRAIN_S
+        try:
+            tops = {space: writer.stream.bounds() for space, writer in self._writers.items()}
+        except _REDIS_ERRORS as error:
+            log.warning("%s; what is left in the stream is folded at the next start", error)
+            tops = {}
+        while time.monotonic() < until and any(
+            bounds and space in self._writers and self._writers[space].position < bounds.top
+            for space, bounds in tops.items()
+        ):
+            if self.turn(10) == 0 and self._complaint:
+                break
+        while time.monotonic() < until and any(self._missing_vectors(writer) for writer in self._writers.values()):
+            self._housekeeper.wake()
+            time.sleep(0.02)
+
+    def _missing_vectors(self, writer: SpaceWriter) -> bool:
+        return bool(vectors.missing(writer.connection, 1))
+
+    def _give_back(self, space: str) -> None:
+        writer = self._writers.pop(space)
+        try:
+            self._housekeeper.remove(space)
+            writer.close()
+            self._client.delete(keys.progress(space))
+        except (StaleWriter, apsw.Error, OSError, redis.RedisError) as error:
+            log.warning("space %s: %s", space, error)

@@ -1,0 +1,134 @@
+"""Building a space's file again from its log, beside the live one, and swapping it in."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+
+import apsw
+import msgspec
+
+from mnemolog.projections import vectors
+from mnemolog.projections.embedder import Embedder
+from mnemolog.projections.integrity import fast_hash, position_of
+from mnemolog.schema.archive import Entry
+from mnemolog.schema.ids import Position
+from mnemolog.workers import lease
+from mnemolog.workers.batches import Batches, decode_all
+from mnemolog.workers.space_file import create_tables, immediate, open_for_writing
+
+Progress = Callable[[int], None]
+LogAfter = Callable[[Position], Iterable[Entry]]
+
+VECTOR_BATCH = 256
+
+
+class Built(msgspec.Struct, frozen=True):
+    """A file built from the log: how many entries, in which time, the hash at the position asked for, and the end."""
+
+    events: int
+    seconds: float
+    hash_at: str | None
+    position: Position
+
+
+def build(
+    connection: apsw.Connection,
+    space: str,
+    embedder: Embedder,
+    log_after: LogAfter,
+    *,
+    batch: int,
+    at: Position | None,
+    progress: Progress,
+) -> Built:
+    """Folds a log from its beginning into an empty file, without its vectors.
+
+    `log_after` gives the log after a position; `at` is a position whose hash is wanted on the way; `progress` is told
+    the number of entries of each batch. Raises NewerEvent for an entry that this version cannot fold.
+    """
+    batches = Batches(connection)
+    batches.create(lambda: create_tables(connection, space, embedder))
+    started = time.perf_counter()
+    events = 0
+    hash_at = None
+    for entries in _batches(log_after(Position(0, 0)), batch, at):
+        decoded, newer = decode_all(entries, log_after)
+        batches.fold(decoded)
+        if newer is not None:
+            raise newer
+        events += len(entries)
+        progress(len(entries))
+        if at is not None and entries[-1].position == at:
+            hash_at = fast_hash(connection)
+    return Built(events, time.perf_counter() - started, hash_at, position_of(connection))
+
+
+def _batches(entries: Iterable[Entry], size: int, at: Position | None) -> Iterator[list[Entry]]:
+    """Lists of at most `size` entries; one of them ends at `at`."""
+    source = iter(entries)
+    while batch := list(islice(source, size)):
+        cut = next((index + 1 for index, entry in enumerate(batch) if entry.position == at), len(batch))
+        yield batch[:cut]
+        if batch[cut:]:
+            yield batch[cut:]
+
+
+def index_vectors(
+    connection: apsw.Connection, embedder: Embedder, cached_in: Path | None, progress: Progress
+) -> None:
+    """Gives a built file its vectors, from the cache of another file where it has them."""
+    if cached_in is not None and cached_in.exists():
+        with immediate(connection):
+            vectors.copy_cache(connection, cached_in)
+    while missing := vectors.missing(connection, VECTOR_BATCH):
+        with immediate(connection):
+            store_vectors(connection, embedder, missing)
+        progress(len(missing))
+
+
+def store_vectors(connection: apsw.Connection, embedder: Embedder, missing: list[tuple[int, str]]) -> None:
+    """Embeds and stores, inside the caller's transaction."""
+    texts = [text for _, text in missing]
+    vectors.store(connection, embedder.name, [number for number, _ in missing], texts, embedder.embed(texts))
+
+
+def side_file(live: Path) -> Path:
+    """Where a file is built beside the live one. What an earlier build left there is removed."""
+    side = live.with_name("rebuild.db")
+    remove(side)
+    return side
+
+
+def remove(path: Path) -> None:
+    """Removes a database file with its write-ahead log and shared memory."""
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def swap(side: apsw.Connection, live: apsw.Connection, epoch: int) -> int:
+    """Copies the built file into the live one, page by page in one transaction; gives the new epoch.
+
+    Not by rename: a stale writer's commit and a left-over write-ahead log survive a rename. The new epoch refuses
+    every writer of the old one.
+    """
+    held = lease.read(live)
+    with immediate(side):
+        side.execute(
+            "UPDATE lease SET epoch = ?, host = ?, pid = ?, process_started_at = ?, renewed_at = ?",
+            (epoch + 1, held.holder.host, held.holder.pid, held.holder.process_started_at, lease.now_ms()),
+        )
+    with live.backup("main", side, "main") as backup:
+        while not backup.done:
+            backup.step(-1)
+    return epoch + 1
+
+
+def open_side(path: Path) -> apsw.Connection:
+    """A new file to build in; it need not survive a power cut."""
+    connection = open_for_writing(path)
+    connection.execute("PRAGMA synchronous = OFF")
+    connection.execute("PRAGMA wal_autocheckpoint = 1000").fetchall()
+    return connection

@@ -1,0 +1,75 @@
+"""The file of a space as its writer sees it: opening, creating, and the transactions that change it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
+
+from mnemolog.projections import fulltext, vectors
+from mnemolog.projections.connection import load_vec
+from mnemolog.projections.embedder import Embedder
+from mnemolog.schema import tables
+
+BUSY_TIMEOUT_MS = 10_000
+CACHE_KIB = 32 * 1024
+
+
+def open_for_writing(path: Path) -> apsw.Connection:
+    """A connection that may write: WAL, foreign keys, deleted text overwritten, no checkpoints by itself."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not path.exists():
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    connection = apsw.Connection(str(path))
+    connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+    for name, value in (
+        ("journal_mode", "WAL"),
+        ("synchronous", "NORMAL"),
+        ("foreign_keys", "ON"),
+        ("secure_delete", "ON"),
+        ("wal_autocheckpoint", "0"),
+        ("cache_size", f"-{CACHE_KIB}"),
+        ("temp_store", "MEMORY"),
+    ):
+        connection.execute(f"PRAGMA {name} = {value}").fetchall()
+    load_vec(connection)
+    return connection
+
+
+@contextmanager
+def immediate(connection: apsw.Connection) -> Iterator[None]:
+    """One BEGIN IMMEDIATE transaction: committed at the end, rolled back when an error leaves the block."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        # SQLite rolls some errors back by itself (a full disk); asking again would hide the first error.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def create_tables(connection: apsw.Connection, space: str, embedder: Embedder) -> None:
+    """Creates all tables and indexes of an empty file, inside the caller's transaction."""
+    connection.execute(tables.definitions())
+    connection.execute(
+        "INSERT INTO space VALUES (1, ?, '', '', ?, 0, 0, x'')", (space, tables.FOLD_VERSION)
+    )
+    connection.execute("INSERT INTO lease VALUES (1, 0, '', 0, 0, 0)")
+    fulltext.create(connection)
+    vectors.create(connection, embedder.name, embedder.dimension)
+
+
+def has_tables(connection: apsw.Connection) -> bool:
+    """Whether the file has been given its tables."""
+    found = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'space'").fetchone()
+    return bool(found[0])
+
+
+def fold_version(connection: apsw.Connection) -> int:
+    """The fold version that wrote the file."""
+    return int(connection.execute("SELECT fold_version FROM space").fetchone()[0])

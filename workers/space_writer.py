@@ -1,0 +1,191 @@
+"""The writer of one space: its lease, its archive, its file; it folds what it is given and keeps house."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+from mnemolog.projections.embedder import Embedder
+from mnemolog.projections.integrity import position_of
+from mnemolog.schema import archive, log as event_log, tables
+from mnemolog.schema.archive import ArchiveWriter, Entry
+from mnemolog.schema.errors import NewerEvent
+from mnemolog.schema.ids import Position
+from mnemolog.schema.settings import Settings
+from mnemolog.schema.stream import Stream
+from mnemolog.workers import lease, reconcile
+from mnemolog.workers.batches import Batches, decode_all
+from mnemolog.workers.rebuild import build, index_vectors, open_side, remove, side_file, swap
+from mnemolog.workers.space_file import create_tables, fold_version, has_tables, immediate, open_for_writing
+
+log = logging.getLogger("mnemolog.writer")
+
+CATCH_UP_BATCH = 500
+
+
+class SpaceWriter:
+    """Writes one space. `open` takes the lease, `close` gives it back.
+
+    `lock` serialises this process's own transactions: the thread that keeps house takes it too.
+    """
+
+    def __init__(self, settings: Settings, stream: Stream, embedder: Embedder, *, accept_stream: bool = False) -> None:
+        self.settings = settings
+        self.space = settings.space
+        self.stream = stream
+        self.embedder = embedder
+        self.lock = threading.Lock()
+        self._accept_stream = accept_stream
+        self._renewed = 0.0
+
+    # ---- taking and giving back --------------------------------------------------------------------------------
+
+    def take(self) -> None:
+        """Takes the space: its file (made if there is none), its lease, its archive. Raises SpaceHeld."""
+        self.connection = open_for_writing(self.settings.file)
+        try:
+            if not has_tables(self.connection):
+                self._create()
+            self.epoch = lease.acquire(self.connection, self.space, self.settings.lease_s)
+        except BaseException:
+            self.connection.close()
+            raise
+        self._renewed = time.monotonic()
+        try:
+            self.archive = ArchiveWriter(self.settings.archive)
+        except BaseException:
+            self._let_go()
+            raise
+        self._batches = Batches(
+            self.connection,
+            guard=lambda: lease.check(self.connection, self.space, self.epoch),
+            before=self.archive.append,
+        )
+
+    def _create(self) -> None:
+        def make() -> None:
+            # Another process may have made them while this one waited for its transaction.
+            if not has_tables(self.connection):
+                create_tables(self.connection, self.space, self.embedder)
+
+        Batches(self.connection).create(make)
+
+    def open(self) -> None:
+        """Takes the space, mends what can be mended, and folds what the archive has.
+
+        Raises SpaceHeld, DivergedLog, DamagedFile, NewerEvent, and errors of the log.
+        """
+        self.take()
+        try:
+            self._start()
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self) -> None:
+        if fold_version(self.connection) != tables.FOLD_VERSION:
+            log.warning("space %s was folded by another version: building its file again from the log", self.space)
+            self.rebuild()
+        reconcile.fill_archive(self.archive, self.stream, self.position)
+        self._fold_archive()
+        if not self._accept_stream:
+            self.inspect()
+
+    def close(self) -> None:
+        """Gives the space back: archive synced, lease released, connection closed."""
+        try:
+            self.archive.close()
+        finally:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        try:
+            lease.release(self.connection, self.epoch)
+        finally:
+            self.connection.close()
+
+    # ---- folding -----------------------------------------------------------------------------------------------
+
+    @property
+    def position(self) -> Position:
+        """How far the file is."""
+        return position_of(self.connection)
+
+    def fold(self, entries: Sequence[Entry]) -> None:
+        """Archives and folds entries in one transaction.
+
+        Raises NewerEvent (after folding what stands before it), DivergedLog, StaleWriter, apsw and OS errors.
+        """
+        decoded, newer = decode_all(entries, self._log_after)
+        known = reconcile.folded(self.connection)
+        for entry, event in decoded:
+            reconcile.check_possible(self.stream, entry.position)
+            if not self._accept_stream:
+                reconcile.check_creation(self.stream, event, known)
+        with self.lock:
+            self._batches.fold(decoded)
+        if newer is not None:
+            stuck = entries[len(decoded)].position
+            raise NewerEvent(
+                f"space {self.space!r} stops before {stuck}: {newer}. Upgrade mnemolog, or let the writer pass this "
+                f"entry: mnemolog --space {self.space} dead-letters park {stuck}"
+            )
+
+    def _log_after(self, position: Position) -> Iterable[Entry]:
+        return event_log.read(self.settings.archive, self.stream, after=position)
+
+    def _fold_archive(self) -> None:
+        """Folds what is archived and not in the file: after a kill between the two, or when the file was deleted."""
+        batch: list[Entry] = []
+        for entry in archive.read(self.settings.archive, after=self.position):
+            batch.append(entry)
+            if len(batch) == CATCH_UP_BATCH:
+                self.fold(batch)
+                batch = []
+                self.renew_if_due()
+        self.fold(batch)
+
+    # ---- keeping house -----------------------------------------------------------------------------------------
+
+    def renew_if_due(self) -> None:
+        """Renews the lease when a fifth of it has passed. Raises StaleWriter when it is another's."""
+        if time.monotonic() - self._renewed < self.settings.lease_s / 5:
+            return
+        with self.lock:
+            lease.renew(self.connection, self.space, self.epoch)
+        self._renewed = time.monotonic()
+
+    def inspect(self) -> None:
+        """Compares the stream with what was folded and heals what is safe. Raises DivergedLog."""
+        reconcile.inspect(self.stream, reconcile.folded(self.connection), self.settings.archive)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """A transaction of the holder on the writer's own connection. Raises StaleWriter."""
+        with self.lock, immediate(self.connection):
+            lease.check(self.connection, self.space, self.epoch)
+            yield
+
+    def rebuild(self) -> None:
+        """Builds the file again from the archive and swaps it in under a new epoch."""
+        path = side_file(self.settings.file)
+        side = open_side(path)
+        try:
+            build(
+                side,
+                self.space,
+                self.embedder,
+                lambda after: archive.read(self.settings.archive, after),
+                batch=CATCH_UP_BATCH,
+                at=None,
+                progress=lambda _: self.renew_if_due(),
+            )
+            index_vectors(side, self.embedder, self.settings.file, lambda _: self.renew_if_due())
+            with self.lock:
+                self.epoch = swap(side, self.connection, self.epoch)
+        finally:
+            side.close()
+            remove(path)
