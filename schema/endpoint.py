@@ -32,7 +32,7 @@ _OPTIONS: dict[str, Any] = {
 }
 _URL_OPTIONS = frozenset({"client_name", "db", "password", "username"})
 
-_USER_PASSWORD = re.compile(r"(://[^/@\s]*?:)[^@\s]*@")
+_USER_PASSWORD = re.compile(r"(://[^/@\s]*?:)\S*@")
 _QUERY_PASSWORD = re.compile(r"([?&]password=)[^&\s]*")
 _PIPELINE_MARK = " of pipeline caused error: "
 
