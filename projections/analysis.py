@@ -98,7 +98,12 @@ def terms(text: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=20_000)
 def _terms(text: str) -> tuple[str, ...]:
-    return tuple(_STEMMING(index_text(text).encode()))
+    return tuple(indexed_terms(index_text(text)))
+
+
+def indexed_terms(prepared: str) -> list[str]:
+    """The terms that the index holds for what `index_text` made, in order."""
+    return _STEMMING(prepared.encode())
 
 
 def query_terms(query: str) -> QueryTerms:

@@ -116,3 +116,8 @@ def test_a_rebuild_that_was_killed_is_begun_again(talk):
     assert fulltext.check(talk.con) == []
     fulltext.rebuild(talk.con, talk.transaction, lambda done, total: None)
     assert fulltext.check(talk.con) == []
+
+
+def test_check_accepts_a_word_that_is_longer_than_the_index_keeps(memory):
+    memory.say("é" * 40_000 + " and short words")
+    assert fulltext.check(memory.con) == []
