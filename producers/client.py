@@ -84,10 +84,11 @@ class Producer:
             published += self.send_many(chunk)
         return published
 
-    def close_session(
-        self, session: str, *, occurred_at: Time | None = None, event_id: str | None = None
-    ) -> Published:
-        """Says that a session is over. What is published in it later is remembered all the same. Raises as `publish`."""
+    def close_session(self, session: str, *, occurred_at: Time | None = None, event_id: str | None = None) -> Published:
+        """Says that a session is over; what is published in it later is remembered all the same.
+
+        Raises as `publish` does.
+        """
         return self.send(self._builder.event(closing(session, occurred_at), event_id))
 
     def event(self, payload: Payload, event_id: str | None = None) -> Outgoing:

@@ -18,7 +18,7 @@ PIPELINE = 500
 
 
 def clock() -> int:
-    """This machine's clock, in UTC milliseconds."""
+    """The machine's clock, in UTC milliseconds."""
     return time.time_ns() // 1_000_000
 
 

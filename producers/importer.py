@@ -1,4 +1,4 @@
-"""Imports events from a file of JSON lines: all lines are checked first, then published with their own ids and times."""
+"""Imports events from a file of JSON lines: all are checked first, then published with their own ids and times."""
 
 from __future__ import annotations
 
@@ -198,7 +198,8 @@ class Importer:
 
     def _close_sessions(self, file: ImportFile) -> Position | None:
         closings = (
-            (closing_id(session, end), closing(session, end.newest_at)) for session, end in sorted(file.sessions.items())
+            (closing_id(session, end), closing(session, end.newest_at))
+            for session, end in sorted(file.sessions.items())
         )
         fresh = [self._producer.event(payload, id_) for id_, payload in closings if self._known(id_) is None]
         position = None

@@ -19,7 +19,10 @@ Time = datetime | int | str
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """What somebody said, for `publish_many`. Times are aware datetimes, ISO 8601 with an offset, or UTC milliseconds."""
+    """What somebody said, for `publish_many`.
+
+    A time is an aware datetime, ISO 8601 with an offset, or UTC milliseconds.
+    """
 
     role: Role
     content: str

@@ -9,7 +9,7 @@ import apsw
 import msgspec
 
 from mnemolog.projections import fulltext, vectors
-from mnemolog.schema.checksums import BYTES, Sum, combined, sum_of
+from mnemolog.schema.checksums import Sum, combined, sum_of
 from mnemolog.schema.ids import Position
 from mnemolog.schema.tables import FOLD_TABLES, FOLD_VERSION, LOCAL_COLUMNS
 
@@ -52,7 +52,7 @@ def columns_of(connection: apsw.Connection, table: str) -> list[str]:
 
 def _rows(connection: apsw.Connection, table: str) -> Iterator[tuple[Any, ...]]:
     names = ", ".join(columns_of(connection, table))
-    return connection.execute(f"SELECT {names} FROM {table}")  # noqa: S608 - both come from our own definitions
+    return connection.execute(f"SELECT {names} FROM {table}")
 
 
 def table_sums(connection: apsw.Connection, progress: Callable[[str], None] | None = None) -> dict[str, Sum]:
@@ -76,8 +76,7 @@ def stored_sums(connection: apsw.Connection) -> dict[str, Sum]:
 
 def position_of(connection: apsw.Connection) -> Position:
     """How far the log is folded into this file."""
-    row = connection.execute("SELECT position_ms, position_seq FROM space").fetchone()
-    return Position(*row)
+    return Position(*connection.execute("SELECT position_ms, position_seq FROM space").get)
 
 
 def fast_hash(connection: apsw.Connection) -> str:
@@ -128,8 +127,8 @@ def _chain_problems(connection: apsw.Connection) -> list[str]:
     wrong = connection.execute(
         f"""SELECT count(*) FROM (
             SELECT * FROM (SELECT source, target FROM edges WHERE kind = 'temporal' EXCEPT {_TEMPORAL})
-            UNION ALL SELECT * FROM ({_TEMPORAL} EXCEPT SELECT source, target FROM edges WHERE kind = 'temporal'))"""  # noqa: S608
-    ).fetchone()[0]
+            UNION ALL SELECT * FROM ({_TEMPORAL} EXCEPT SELECT source, target FROM edges WHERE kind = 'temporal'))"""
+    ).get
     return [f"table edges: {wrong} temporal edges are not those of the messages' order"] if wrong else []
 
 

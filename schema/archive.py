@@ -177,7 +177,7 @@ def count(folder: Path) -> int:
             total += sealed.entries
             continue
         with _open_segment(folder, number) as file:
-            total += sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))  # noqa: B023
+            total += sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
     return total
 
 
@@ -266,9 +266,7 @@ class ArchiveWriter:
     def unsealed(self) -> list[int]:
         """The segments that are full and not sealed yet."""
         return [
-            number
-            for number in numbers(self.folder)
-            if number < self._number and _plain(self.folder, number).exists()
+            number for number in numbers(self.folder) if number < self._number and _plain(self.folder, number).exists()
         ]
 
     def close(self) -> None:

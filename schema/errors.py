@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+PROBLEMS_SHOWN = 20
+
 
 class MnemologError(Exception):
     """The root of all errors raised on purpose. `exit_status` is what the command line ends with."""
@@ -43,8 +45,9 @@ class InvalidFile(InvalidInput):
     def __init__(self, path: str, problems: list[tuple[int, str]]) -> None:
         self.path = path
         self.problems = problems
-        shown = "\n".join(f"  line {line}: {reason}" for line, reason in problems[:20])
-        more = f"\n  … and {len(problems) - 20} more" if len(problems) > 20 else ""
+        shown = "\n".join(f"  line {line}: {reason}" for line, reason in problems[:PROBLEMS_SHOWN])
+        left = len(problems) - PROBLEMS_SHOWN
+        more = f"\n  … and {left} more" if left > 0 else ""
         super().__init__(
             f"{path}: {len(problems)} bad line(s); nothing was published (--skip-bad leaves bad lines out)\n"
             f"{shown}{more}"
@@ -132,7 +135,7 @@ class SpaceHeld(MnemologError):
 
 
 class StaleWriter(MnemologError):
-    """This writer's epoch is over: another one took the space, or a rebuilt file was swapped in."""
+    """The writer's epoch is over: another one took the space, or a rebuilt file was swapped in."""
 
     exit_status = 8
 

@@ -86,6 +86,7 @@ class MessagePublished(Payload, frozen=True, kw_only=True):
     metadata: dict[str, Any] = msgspec.field(default_factory=dict)
 
     def given(self) -> Any:
+        """What the caller gave; neither what the producer stamped nor where the line stood in its file."""
         return (self.session, self.role, self.content, self.speaker, self.occurred_at, self.seq, self.metadata)
 
 
@@ -98,6 +99,7 @@ class SessionClosed(Payload, frozen=True, kw_only=True):
     occurred_at: TimeMs | None = None
 
     def given(self) -> Any:
+        """What the caller gave."""
         return (self.session, self.occurred_at)
 
 

@@ -74,9 +74,14 @@ class EventIds:
         return EventId(str(UUID(int=value)))
 
 
+def is_space(name: str) -> bool:
+    """Whether a name can name a space."""
+    return bool(_SPACE.fullmatch(name)) and ".." not in name
+
+
 def check_space(name: str) -> str:
     """The name itself, if it can name a space. Raises InvalidSpaceName otherwise."""
-    if not _SPACE.fullmatch(name) or ".." in name:
+    if not is_space(name):
         raise InvalidSpaceName(name)
     return name
 

@@ -1,4 +1,4 @@
-"""The policy of a space: every number the fold uses. It stands on the log in full; code defaults are never read later."""
+"""The policy of a space: every number the fold uses. It stands on the log in full; defaults are never read later."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def from_environment(
         data=folder.expanduser().absolute(),
         space=check_space(space or environ.get("MNEMOLOG_SPACE") or DEFAULT_SPACE),
         redis_url=redis_url or environ.get("MNEMOLOG_REDIS_URL") or None,
-        durability=cast(Durability, chosen),
+        durability=cast("Durability", chosen),
         lease_s=_positive(environ, "MNEMOLOG_LEASE_S", DEFAULT_LEASE_S),
     )
 

@@ -147,3 +147,12 @@ def read_many(
     except redis.RedisError as error:
         raise translate(error, "read the stream") from error
     return {spaces[bytes(key)]: _entries(entries) for key, entries in found or []}
+
+
+def spaces_on(client: redis.Redis) -> list[str]:
+    """The names of the spaces that have a stream on this Redis, sorted. Raises as Stream does."""
+    try:
+        found = {keys.space_of(key) for key in client.scan_iter(match=keys.stream("*"), count=1000)}
+    except redis.RedisError as error:
+        raise translate(error, "look for streams") from error
+    return sorted(name for name in found if name is not None)

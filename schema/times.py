@@ -23,9 +23,7 @@ _INTEGER = re.compile(r"-?\d{1,15}")
 def from_datetime(value: datetime) -> int:
     """Milliseconds since 1970 (UTC) of an aware datetime. Raises InvalidTime for a naive one."""
     if value.tzinfo is None or value.utcoffset() is None:
-        raise InvalidTime(
-            f"the time {value.isoformat()} has no offset: add 'Z' for UTC or an offset such as '+01:00'"
-        )
+        raise InvalidTime(f"the time {value.isoformat()} has no offset: add 'Z' for UTC or an offset such as '+01:00'")
     return (value - _EPOCH) // timedelta(milliseconds=1)
 
 

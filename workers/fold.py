@@ -109,7 +109,7 @@ class Fold:
         self._connection.execute("UPDATE space SET policy = ?", (text,))
 
     def _stored_policy(self) -> str:
-        return str(self._connection.execute("SELECT policy FROM space").fetchone()[0])
+        return str(self._connection.execute("SELECT policy FROM space").get)
 
     def _policy_in_force(self) -> Policy:
         text = self._stored_policy()
@@ -129,7 +129,9 @@ class Fold:
         ).fetchone()
         if letter is None:
             raise Unfoldable("no_dead_letter", f"nothing is parked at {payload.position}")
-        self._set_dead_letter(payload.position, "requeued" if self._folds_now(letter[0], payload.position) else "parked")
+        self._set_dead_letter(
+            payload.position, "requeued" if self._folds_now(letter[0], payload.position) else "parked"
+        )
 
     def _folds_now(self, body: bytes, position: Position) -> bool:
         try:

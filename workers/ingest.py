@@ -95,7 +95,7 @@ class Ingest:
             found = {}
         folded = 0
         for space in positions:
-            folded += self._guarded(space, lambda writer, space=space: self._serve(writer, found.get(space, [])))  # type: ignore[misc]
+            folded += self._guarded(space, found.get(space, []))
         return folded
 
     def _complain(self, error: Exception) -> None:
@@ -105,10 +105,10 @@ class Ingest:
             self._complaint = str(error)
         time.sleep(RETRY_S)
 
-    def _guarded(self, space: str, action: Callable[[SpaceWriter], int]) -> int:
-        """Runs an action for a space; what cannot pass by itself ends the space alone."""
+    def _guarded(self, space: str, entries: Sequence[Entry]) -> int:
+        """Serves a space, and gives the number of entries folded; what cannot pass by itself ends the space alone."""
         try:
-            return action(self._writers[space])
+            return self._serve(self._writers[space], entries)
         except _REDIS_ERRORS as error:
             self._complain(error)
         except (apsw.FullError, apsw.BusyError) as error:

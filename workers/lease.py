@@ -13,6 +13,8 @@ import psutil
 from mnemolog.schema.errors import SpaceHeld, StaleWriter
 from mnemolog.workers.space_file import immediate
 
+START_TICK_MS = 2_000
+
 
 class Holder(msgspec.Struct, frozen=True):
     """A process: its host's name, its number, and when it started (UTC milliseconds; numbers are used again)."""
@@ -43,7 +45,7 @@ def _started_at(pid: int) -> int | None:
 
 
 def now_ms() -> int:
-    """This machine's clock, in UTC milliseconds."""
+    """The machine's clock, in UTC milliseconds."""
     return time.time_ns() // 1_000_000
 
 
@@ -51,7 +53,7 @@ def read(connection: apsw.Connection) -> Lease:
     """The lease in a file."""
     epoch, host, pid, started, renewed_at = connection.execute(
         "SELECT epoch, host, pid, process_started_at, renewed_at FROM lease"
-    ).fetchone()
+    ).get
     return Lease(epoch, Holder(host, pid, started), renewed_at)
 
 
@@ -63,7 +65,7 @@ def is_live(lease: Lease, lease_s: float) -> bool:
         return True
     started = _started_at(lease.holder.pid)
     # The start time is derived from the time of boot, which may be read a tick apart.
-    return started is not None and abs(started - lease.holder.process_started_at) < 2_000
+    return started is not None and abs(started - lease.holder.process_started_at) < START_TICK_MS
 
 
 def acquire(connection: apsw.Connection, space: str, lease_s: float) -> int:
@@ -82,12 +84,12 @@ def acquire(connection: apsw.Connection, space: str, lease_s: float) -> int:
                 f"{max(0, now_ms() - lease.renewed_at) / 1000:.1f} s ago; stop that process first, or wait until its "
                 f"lease of {lease_s:g} s is over"
             )
-        row = connection.execute(
+        epoch = connection.execute(
             "UPDATE lease SET epoch = epoch + 1, host = ?, pid = ?, process_started_at = ?, renewed_at = ? "
             "RETURNING epoch",
             (me.host, me.pid, me.process_started_at, now_ms()),
-        ).fetchone()
-    return int(row[0])
+        ).get
+    return int(epoch)
 
 
 def check(connection: apsw.Connection, space: str, epoch: int) -> None:

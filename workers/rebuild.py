@@ -76,9 +76,7 @@ def _batches(entries: Iterable[Entry], size: int, at: Position | None) -> Iterat
             yield batch[cut:]
 
 
-def index_vectors(
-    connection: apsw.Connection, embedder: Embedder, cached_in: Path | None, progress: Progress
-) -> None:
+def index_vectors(connection: apsw.Connection, embedder: Embedder, cached_in: Path | None, progress: Progress) -> None:
     """Gives a built file its vectors, from the cache of another file where it has them."""
     if cached_in is not None and cached_in.exists():
         with immediate(connection):

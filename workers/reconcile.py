@@ -39,8 +39,18 @@ class Folded(msgspec.Struct, frozen=True):
 
 def folded(connection: apsw.Connection) -> Folded:
     """What the file says of itself."""
-    last_entry, salt = connection.execute("SELECT last_entry, salt FROM space").fetchone()
+    last_entry, salt = connection.execute("SELECT last_entry, salt FROM space").get
     return Folded(position_of(connection), last_entry, salt)
+
+
+def archived(writer: ArchiveWriter) -> Folded:
+    """The same of the archive: how far it is, its last entry, and the salt of the space it begins with."""
+    last = archive.last_entry(writer.folder)
+    if last is None:
+        return Folded(START, b"", "")
+    creation = _payload(next(archive.read(writer.folder)))
+    salt = creation.salt if isinstance(creation, SpaceCreated) else ""
+    return Folded(last.position, entry_hash(last), salt)
 
 
 def fill_archive(writer: ArchiveWriter, stream: Stream, position: Position) -> None:
@@ -107,8 +117,8 @@ def _restore(stream: Stream, bounds: Bounds | None, known: Folded, folder: Path)
     last = archive.last_entry(folder)
     if last is None or last.position != known.position:
         raise DamagedFile(
-            f"the stream of space {stream.space!r} {what}, and the archive does not end at {known.position} as the file "
-            "does. Rebuild the file from the archive: mnemolog replay"
+            f"the stream of space {stream.space!r} {what}, and the archive does not end at {known.position} as the "
+            "file does. Rebuild the file from the archive: mnemolog replay"
         )
     stream.restore(last)
     log.warning(
@@ -135,8 +145,8 @@ def _explain_missing(stream: Stream, bounds: Bounds, known: Folded) -> None:
         raise _replaced(stream, f"it begins at {bounds.first} and was created with another salt")
     raise DivergedLog(
         "trimmed",
-        f"the stream of space {stream.space!r} was trimmed by others: the last folded entry, {known.position}, is gone, "
-        f"and the stream begins at {bounds.first}. Entries between them may be lost. Find out who ran XTRIM or XDEL; "
+        f"the stream of space {stream.space!r} was trimmed by others: the last folded entry, {known.position}, is "
+        f"gone, and the stream begins at {bounds.first}. Entries between them may be lost. Find out who ran XTRIM or XDEL; "
         f"publish what is missing again if its producers can, {_GO_ON}",
     )
 
@@ -144,8 +154,8 @@ def _explain_missing(stream: Stream, bounds: Bounds, known: Folded) -> None:
 def _replaced(stream: Stream, why: str) -> DivergedLog:
     return DivergedLog(
         "replaced",
-        f"the stream of space {stream.space!r} was replaced by another one: {why}. Connect to the Redis that this memory "
-        f"came from, give this stream a memory of its own (--space or --data), {_GO_ON}",
+        f"the stream of space {stream.space!r} was replaced by another one: {why}. Connect to the Redis that this "
+        f"memory came from, give this stream a memory of its own (--space or --data), {_GO_ON}",
     )
 
 

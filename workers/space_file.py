@@ -56,9 +56,7 @@ def immediate(connection: apsw.Connection) -> Iterator[None]:
 def create_tables(connection: apsw.Connection, space: str, embedder: Embedder) -> None:
     """Creates all tables and indexes of an empty file, inside the caller's transaction."""
     connection.execute(tables.definitions())
-    connection.execute(
-        "INSERT INTO space VALUES (1, ?, '', '', ?, 0, 0, x'')", (space, tables.FOLD_VERSION)
-    )
+    connection.execute("INSERT INTO space VALUES (1, ?, '', '', ?, 0, 0, x'')", (space, tables.FOLD_VERSION))
     connection.execute("INSERT INTO lease VALUES (1, 0, '', 0, 0, 0)")
     fulltext.create(connection)
     vectors.create(connection, embedder.name, embedder.dimension)
@@ -66,10 +64,9 @@ def create_tables(connection: apsw.Connection, space: str, embedder: Embedder) -
 
 def has_tables(connection: apsw.Connection) -> bool:
     """Whether the file has been given its tables."""
-    found = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'space'").fetchone()
-    return bool(found[0])
+    return bool(connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'space'").get)
 
 
 def fold_version(connection: apsw.Connection) -> int:
     """The fold version that wrote the file."""
-    return int(connection.execute("SELECT fold_version FROM space").fetchone()[0])
+    return int(connection.execute("SELECT fold_version FROM space").get)

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 
 from mnemolog.projections.embedder import Embedder
 from mnemolog.projections.integrity import position_of
-from mnemolog.schema import archive, log as event_log, tables
+from mnemolog.schema import archive, tables
+from mnemolog.schema import log as event_log
 from mnemolog.schema.archive import ArchiveWriter, Entry
 from mnemolog.schema.errors import NewerEvent
 from mnemolog.schema.ids import Position
@@ -62,8 +63,11 @@ class SpaceWriter:
         self._batches = Batches(
             self.connection,
             guard=lambda: lease.check(self.connection, self.space, self.epoch),
-            before=self.archive.append,
+            before=self._append,
         )
+
+    def _append(self, entries: Sequence[Entry]) -> None:
+        self.archive.append(entries)
 
     def _create(self) -> None:
         def make() -> None:

@@ -1,0 +1,155 @@
+"""What every command has: the settings, ways to Redis and to the file, and the forms of options and output."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import apsw
+import click
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from mnemolog.projections.connection import open_reader
+from mnemolog.projections.embedder import Embedder, WordLlamaEmbedder
+from mnemolog.schema import times
+from mnemolog.schema.endpoint import find_embedded, log_client
+from mnemolog.schema.errors import InvalidInput, InvalidTime
+from mnemolog.schema.ids import Position
+from mnemolog.schema.settings import Settings
+from mnemolog.schema.stream import Stream
+from mnemolog.workers.embedded import embedded_redis
+
+console = Console(stderr=True, highlight=False)
+
+
+class Context:
+    """Made once per call of the command line, from the global options."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @contextmanager
+    def redis(self) -> Iterator[str]:
+        """The URL of Redis, for commands that write: an embedded server is started unless one is given or runs."""
+        given = self.settings.redis_url
+        with nullcontext(given) if given else embedded_redis(self.settings.data, self.settings.durability) as url:
+            yield url
+
+    def running_redis(self) -> str | None:
+        """The URL of Redis, for commands that only read: they never start one."""
+        return self.settings.redis_url or find_embedded(self.settings.data)
+
+    def stream(self, url: str) -> Stream:
+        """The space's stream."""
+        return Stream(log_client(url), self.settings.space)
+
+    @contextmanager
+    def reader(self) -> Iterator[apsw.Connection]:
+        """A connection that reads the space's file. Raises SpaceNotFound."""
+        connection = open_reader(self.settings.file)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    def embedder(self) -> Embedder:
+        """The embedder that the environment asks for."""
+        return WordLlamaEmbedder()
+
+
+pass_context = click.make_pass_decorator(Context)
+
+
+class Time(click.ParamType[int]):
+    """A time on the command line: ISO 8601 with an offset, UTC milliseconds, or `now`."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """UTC milliseconds."""
+        if isinstance(value, int):
+            return value
+        if value == "now":
+            return now_ms()
+        try:
+            return times.parse(value)
+        except InvalidTime as error:
+            self.fail(str(error), param, ctx)
+
+
+class PositionType(click.ParamType[Position]):
+    """A position on the command line, such as 1757000000000-0."""
+
+    name = "position"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Position:
+        """The position."""
+        if isinstance(value, Position):
+            return value
+        try:
+            return Position.parse(value)
+        except InvalidInput as error:
+            self.fail(str(error), param, ctx)
+
+
+TIME = Time()
+POSITION = PositionType()
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else on standard output.")
+
+
+def now_ms() -> int:
+    """The machine's clock, in UTC milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+def print_json(value: object) -> None:
+    """One JSON document on one line; positions as 'ms-seq'."""
+    encoded = msgspec.json.encode(_plain(value))
+    sys.stdout.write(encoded.decode("utf-8") + "\n")
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, Position):
+        return str(value)
+    if isinstance(value, msgspec.Struct):
+        return {name: _plain(getattr(value, name)) for name in value.__struct_fields__}
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
+
+
+@contextmanager
+def progress_bar(what: str, total: int | None) -> Iterator[Any]:
+    """A progress bar on standard error when it is a terminal; yields a function that takes how many more are done."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=total)
+
+        def advance(count: int, new_total: int | None = None) -> None:
+            bar.update(task, advance=count, total=new_total)
+
+        yield advance
+
+
+@contextmanager
+def progress_to(what: str) -> Iterator[Callable[[int, int], None]]:
+    """The same for work that says how much is done of how much."""
+    with progress_bar(what, None) as advance:
+        done = 0
+
+        def tell(now: int, total: int) -> None:
+            nonlocal done
+            advance(now - done, total)
+            done = now
+
+        yield tell

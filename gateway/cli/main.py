@@ -1,0 +1,67 @@
+"""The `mnemolog` command: global options, the list of commands, and how errors end it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+
+from mnemolog.gateway.cli import dead_letters, inspecting, publishing, recalling, repairing, running
+from mnemolog.gateway.cli.context import Context
+from mnemolog.schema.errors import MnemologError
+from mnemolog.schema.settings import from_environment
+
+_EPILOG = """\b
+Examples:
+  mnemolog up                                         run everything on this machine
+  mnemolog publish "I prefer Python." --role user --session monday --speaker Ada
+  mnemolog recall "Which language does Ada like?"
+  mnemolog import chats.jsonl --drain
+  mnemolog replay --verify
+
+Times are ISO 8601 with an offset (2026-03-09T10:00:00+01:00), UTC milliseconds, or `now`.
+"""
+
+
+@click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of memories. [env MNEMOLOG_DATA; default ~/.mnemolog]",
+)
+@click.option("--space", help="Name of the memory. [env MNEMOLOG_SPACE; default 'default']")
+@click.option(
+    "--redis",
+    "redis_url",
+    metavar="URL",
+    help="Redis or Valkey, 6.2 or later. Without it one is run for the data folder. [env MNEMOLOG_REDIS_URL]",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Say more on standard error.")
+@click.version_option(version("mnemolog"), prog_name="mnemolog")
+@click.pass_context
+def cli(ctx: click.Context, data: Path | None, space: str | None, redis_url: str | None, verbose: bool) -> None:  # noqa: FBT001
+    """Long-term memory for AI agents, kept as an event log."""
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.DEBUG if verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    ctx.obj = Context(from_environment(os.environ, data=data, space=space, redis_url=redis_url))
+
+
+for _commands in (running, publishing, recalling, inspecting, repairing, dead_letters):
+    for _command in _commands.COMMANDS:
+        cli.add_command(_command)
+
+
+def main() -> None:
+    """Runs the command line; errors raised on purpose end it with their message and their exit status."""
+    try:
+        cli(prog_name="mnemolog")
+    except MnemologError as error:
+        click.echo(f"mnemolog: {error}", err=True)
+        sys.exit(error.exit_status)

@@ -1,0 +1,136 @@
+"""Commands that put events on the log: publish, import."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import click
+import msgspec
+
+from mnemolog.gateway.cli.context import FILE, TIME, Context, json_option, pass_context, print_json, progress_bar
+from mnemolog.producers import Producer
+from mnemolog.producers.importer import Imported, Importer, ImportFile
+from mnemolog.projections.connection import open_reader
+from mnemolog.projections.progress import wait_until_done, writer_position
+from mnemolog.schema.endpoint import log_client
+from mnemolog.schema.errors import InvalidInput, SpaceNotFound
+from mnemolog.schema.events import ROLES, Role
+from mnemolog.workers.background import background_writer
+
+PAUSE_S = 0.02
+DRAIN_TIMEOUT_S = 24 * 3600.0
+
+
+@click.command()
+@click.argument("text")
+@click.option("--role", type=click.Choice(ROLES), required=True, help="Who speaks.")
+@click.option("--session", required=True, help="The conversation it belongs to.")
+@click.option("--speaker", help="A stable name or id of who speaks.")
+@click.option("--at", type=TIME, help="When it was said; now unless given.")
+@click.option("--event-id", help="An id of yours: publishing it again adds nothing.")
+@click.option("--seq", type=int, help="Your counter, for messages of the same time.")
+@click.option("--metadata", help="A JSON object to keep with it.")
+@json_option
+@pass_context
+def publish(context: Context, /, text: str, role: str, as_json: bool, metadata: str | None, **given: Any) -> None:  # noqa: FBT001
+    """Publish one message; returns when the stream has acknowledged it. TEXT - reads standard input.
+
+    \b
+    mnemolog publish "I moved to Berlin." --role user --session monday --speaker Ada
+    """
+    content = sys.stdin.read() if text == "-" else text
+    extra = _metadata(metadata)
+    with context.redis() as url, Producer(context.settings.space, redis_url=url) as producer:
+        published = producer.publish(
+            cast("Role", role),
+            content,
+            given["session"],
+            speaker=given["speaker"],
+            occurred_at=given["at"],
+            event_id=given["event_id"],
+            seq=given["seq"],
+            metadata=extra,
+        )
+    if as_json:
+        print_json(published)
+    else:
+        click.echo(f"{published.event_id} at {published.position}")
+
+
+def _metadata(text: str | None) -> dict[str, Any] | None:
+    if text is None:
+        return None
+    try:
+        return msgspec.json.decode(text, type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise InvalidInput(f"--metadata is not a JSON object: {error}") from None
+
+
+@click.command(name="import")
+@click.argument("file", type=FILE)
+@click.option("--at", type=TIME, help="The time of lines that have none.")
+@click.option("--skip-bad", is_flag=True, help="Leave bad lines out instead of publishing nothing.")
+@click.option("--drain", is_flag=True, help="Run writer and workers until no work is left, then stop them.")
+@json_option
+@pass_context
+def import_(context: Context, file: Path, at: int | None, skip_bad: bool, drain: bool, as_json: bool) -> None:  # noqa: FBT001
+    """Import events from FILE, one JSON object a line.
+
+    A line has session, role and content, and at (ISO 8601 with an offset, or UTC milliseconds); it may have id, speaker,
+    seq and metadata. A line without an id gets a hash of what it says, so that importing again adds nothing.
+
+    \b
+    mnemolog import chats.jsonl --drain
+    """
+    source = ImportFile(file, at)
+    with progress_bar("checking", file.stat().st_size) as advance:
+        source.check(advance)
+    with ExitStack() as stack:
+        url = stack.enter_context(context.redis())
+        producer = stack.enter_context(Producer(context.settings.space, redis_url=url))
+        check = (
+            stack.enter_context(background_writer(context.settings, log_client(url), context.embedder()))
+            if drain
+            else None
+        )
+        known = stack.enter_context(_known(context))
+        importer = Importer(producer, known, lambda: writer_position(context.stream(url)), lambda: time.sleep(PAUSE_S))
+        with progress_bar("publishing", source.good) as advance:
+            imported = importer.run(source, skip_bad=skip_bad, progress=advance)
+        if check is not None:
+            wait_until_done(context.settings, context.stream(url), DRAIN_TIMEOUT_S, check)
+    _report(imported, source, as_json=as_json)
+
+
+@contextmanager
+def _known(context: Context) -> Iterator[Callable[[str], bytes | None]]:
+    """A look-up of the digest that an event id is folded with, in the file on this machine if there is one."""
+    try:
+        connection = open_reader(context.settings.file)
+    except SpaceNotFound:
+        yield lambda _: None
+        return
+    try:
+        yield lambda id_: connection.execute("SELECT digest FROM events WHERE event_id = ?", (id_,)).get
+    finally:
+        connection.close()
+
+
+def _report(imported: Imported, source: ImportFile, *, as_json: bool) -> None:
+    for number, reason in source.problems:
+        click.echo(f"mnemolog: line {number} left out: {reason}", err=True)
+    if as_json:
+        print_json(imported)
+        return
+    click.echo(
+        f"{imported.published} events published, {imported.already_there} were there already, "
+        f"{imported.skipped_bad} bad lines left out, {imported.sessions} sessions"
+    )
+
+
+COMMANDS = (publish, import_)

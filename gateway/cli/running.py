@@ -1,0 +1,174 @@
+"""Commands that run mnemolog: up, ingest, wait."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import click
+
+from mnemolog.gateway.cli.context import Context, json_option, pass_context, print_json
+from mnemolog.projections.progress import wait_until_done
+from mnemolog.schema.endpoint import log_client, without_password
+from mnemolog.schema.errors import LogUnavailable, MnemologError
+from mnemolog.schema.ids import check_space
+from mnemolog.schema.settings import spaces_in
+from mnemolog.schema.stream import spaces_on
+from mnemolog.workers.ingest import Ingest
+
+DISCOVER_S = 2.0
+#: What `wait` ends with when failed jobs wait for a person.
+WAITS_FOR_A_PERSON = 11
+
+_more_spaces = click.argument("more_spaces", metavar="[SPACE]...", nargs=-1)
+_all_spaces = click.option(
+    "--all", "all_spaces", is_flag=True, help="Write every space that has a stream or a folder, new ones too."
+)
+
+
+@contextmanager
+def _until_stopped() -> Iterator[threading.Event]:
+    """An event that Ctrl-C or SIGTERM sets; a second Ctrl-C ends the process at once."""
+    stop = threading.Event()
+
+    def ask(number: int, _: FrameType | None) -> None:
+        if stop.is_set() and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Discovery:
+    """Takes the spaces that appear while the writer runs; one that cannot be taken is named once."""
+
+    def __init__(self, context: Context, url: str, ingest: Ingest) -> None:
+        self._context = context
+        self._client = log_client(url)
+        self._ingest = ingest
+        self._named: set[str] = set()
+        self._due = 0.0
+
+    def __call__(self) -> None:
+        if time.monotonic() < self._due:
+            return
+        self._due = time.monotonic() + DISCOVER_S
+        try:
+            found = {*spaces_in(self._context.settings.data), *spaces_on(self._client)}
+        except LogUnavailable:
+            return
+        for space in sorted(found.difference(self._ingest.spaces, self._named)):
+            try:
+                self._ingest.hold(self._context.settings.of_space(space))
+            except MnemologError as error:
+                self._named.add(space)
+                click.echo(f"mnemolog: {error}", err=True)
+
+
+def _write(context: Context, url: str, spaces: tuple[str, ...], *, all_spaces: bool, accept: bool, ready: str) -> None:
+    """Writes the spaces until stopped. Raises what kept a named space from being written, after the others ended."""
+    ingest = Ingest(log_client(url), context.embedder())
+    refused: list[MnemologError] = []
+    with _until_stopped() as stop:
+        for space in dict.fromkeys((context.settings.space, *spaces)):
+            try:
+                ingest.hold(context.settings.of_space(space), accept_stream=accept)
+            except MnemologError as error:
+                refused.append(error)
+                click.echo(f"mnemolog: {error}", err=True)
+        if ingest.spaces or all_spaces:
+            click.echo(ready, err=True)
+            ingest.run(stop, _Discovery(context, url, ingest) if all_spaces else lambda: None)
+    for reason in (*refused, *ingest.failures.values()):
+        sys.exit(getattr(reason, "exit_status", 1))
+
+
+@click.command()
+@_more_spaces
+@_all_spaces
+@click.option(
+    "--accept-stream", is_flag=True, help="Go on with a stream that was trimmed, emptied or replaced, as it is."
+)
+@pass_context
+def ingest(context: Context, more_spaces: tuple[str, ...], all_spaces: bool, accept_stream: bool) -> None:  # noqa: FBT001
+    """Run the writer alone: archive and fold what is published, until Ctrl-C. One process serves many spaces.
+
+    \b
+    mnemolog --redis redis://localhost ingest
+    mnemolog --redis redis://localhost --space ada ingest ben carla
+    """
+    for space in more_spaces:
+        check_space(space)
+    with context.redis() as url:
+        _write(
+            context,
+            url,
+            more_spaces,
+            all_spaces=all_spaces,
+            accept=accept_stream,
+            ready=f"mnemolog writes to {context.settings.data}, reads {without_password(url)}; Ctrl-C drains and stops",
+        )
+
+
+@click.command()
+@_more_spaces
+@_all_spaces
+@pass_context
+def up(context: Context, more_spaces: tuple[str, ...], all_spaces: bool) -> None:  # noqa: FBT001
+    """Run everything on this machine: Redis unless one is given, the writer, the workers. Ctrl-C drains and stops.
+
+    \b
+    mnemolog up
+    mnemolog --data ./memory --space ada up
+    """
+    for space in more_spaces:
+        check_space(space)
+    with context.redis() as url:
+        _write(
+            context,
+            url,
+            more_spaces,
+            all_spaces=all_spaces,
+            accept=False,
+            ready=f"mnemolog is up: data in {context.settings.data}, Redis at {without_password(url)}; "
+            "Ctrl-C drains and stops",
+        )
+
+
+@click.command()
+@click.option("--timeout", type=click.FloatRange(min=0), default=60.0, show_default=True, help="Seconds to wait.")
+@json_option
+@pass_context
+def wait(context: Context, timeout: float, as_json: bool) -> None:  # noqa: FBT001
+    """Wait until everything published so far is folded, indexed and worked off.
+
+    Ends with status 0 when it is, 10 when time runs out, and 11 when only failed jobs are left, which wait for a
+    person. Dead letters are counted; they do not change the status.
+    """
+    url = context.running_redis()
+    if url is None:
+        raise LogUnavailable(
+            f"no Redis is running for {context.settings.data}, so nothing can be folded: start `mnemolog up`"
+        )
+    left = wait_until_done(context.settings, context.stream(url), timeout)
+    if as_json:
+        print_json(left)
+    else:
+        failed = f", {left.jobs_failed} failed jobs wait for a person" if left.jobs_failed else ""
+        parked = f", {left.dead_letters} dead letters" if left.dead_letters else ""
+        click.echo(f"all done up to {left.position}{failed}{parked}")
+    if left.jobs_failed:
+        sys.exit(WAITS_FOR_A_PERSON)
+
+
+COMMANDS = (up, ingest, wait)

@@ -1,0 +1,137 @@
+"""What there is to say of a space: how far it is, what it holds, who writes it, how safe its log is."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import apsw
+import msgspec
+import redis
+
+from mnemolog.projections import vectors
+from mnemolog.projections.integrity import fast_hash, position_of
+from mnemolog.projections.vectors import VectorState
+from mnemolog.schema import archive
+from mnemolog.schema.ids import Position
+from mnemolog.schema.stream import Stream
+
+#: Lag is counted entry by entry, up to this many.
+MOST_LAG = 100_000
+
+JOB_STATES = ("due", "failed", "done", "void")
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """What a file holds, by kind, in one read transaction."""
+
+    position: Position
+    fold_version: int
+    hash: str
+    events: int
+    sessions: int
+    nodes: dict[str, int]
+    edges: dict[str, int]
+    vectors: VectorState
+    jobs: dict[str, int]
+    dead_letters: int
+
+
+class Holder(msgspec.Struct, frozen=True):
+    """Who holds the space's lease, or held it last; `renewed_s_ago` is None when it was given back."""
+
+    host: str
+    pid: int
+    epoch: int
+    renewed_s_ago: float | None
+
+
+class ArchiveFacts(msgspec.Struct, frozen=True):
+    """What the archive has: entries, segments and bytes on disk, and its end."""
+
+    entries: int
+    segments: int
+    bytes: int
+    end: str | None
+
+
+class StreamFacts(msgspec.Struct, frozen=True):
+    """What the stream has: entries, its bounds, and its memory in Redis as Redis estimates it."""
+
+    entries: int
+    first: str | None
+    top: str
+    memory_bytes: int | None
+
+
+def counts(connection: apsw.Connection) -> Counts:
+    """Counts of a file, all from one read transaction."""
+    with connection:
+        jobs = dict(connection.execute("SELECT state, count(*) FROM jobs GROUP BY state"))
+        found = Counts(
+            position=position_of(connection),
+            fold_version=connection.execute("SELECT fold_version FROM space").get,
+            hash=fast_hash(connection),
+            events=connection.execute("SELECT count(*) FROM events").get,
+            sessions=connection.execute("SELECT count(*) FROM sessions").get,
+            nodes=dict(connection.execute("SELECT type, count(*) FROM nodes GROUP BY type")),
+            edges=dict(connection.execute("SELECT kind, count(*) FROM edges GROUP BY kind")),
+            vectors=vectors.state(connection),
+            jobs={state: jobs.get(state, 0) for state in JOB_STATES},
+            dead_letters=connection.execute("SELECT count(*) FROM dead_letters WHERE state = 'parked'").get,
+        )
+    return found
+
+
+def holder(connection: apsw.Connection) -> Holder:
+    """Who writes the space."""
+    epoch, host, pid, renewed_at = connection.execute("SELECT epoch, host, pid, renewed_at FROM lease").get
+    ago = None if pid == 0 else round(max(0.0, time.time() - renewed_at / 1000), 1)
+    return Holder(host, pid, epoch, ago)
+
+
+def archive_facts(folder: Path) -> ArchiveFacts:
+    """What the archive has. Raises DamagedFile where its end cannot be read."""
+    last = archive.last_entry(folder)
+    sizes = [path.stat().st_size for path in folder.glob("*.jsonl*")] if folder.is_dir() else []
+    return ArchiveFacts(
+        archive.count(folder), len(archive.numbers(folder)), sum(sizes), str(last.position) if last else None
+    )
+
+
+def stream_facts(stream: Stream) -> StreamFacts | None:
+    """What the stream has, or None when there is no stream. Raises the errors of Stream."""
+    bounds = stream.bounds()
+    if bounds is None:
+        return None
+    try:
+        memory: Any = stream.client.memory_usage(stream.key)
+    except redis.RedisError:
+        memory = None
+    first = str(bounds.first) if bounds.first else None
+    return StreamFacts(bounds.length, first, str(bounds.top), memory)
+
+
+def lag(stream: Stream, position: Position) -> int:
+    """How many entries are published and not folded, counted up to MOST_LAG. Raises the errors of Stream."""
+    return stream.count_after(position, MOST_LAG)
+
+
+def durability(client: redis.Redis) -> str:
+    """What an acknowledged event survives: `power` (a power cut), `process` (any process), `nothing`, or `unknown`.
+
+    As Redis' own settings say: `appendfsync always`, or an append-only file at all.
+    """
+    try:
+        config: Any = client.config_get("append*")
+    except redis.RedisError:
+        return "unknown"
+    plain = {_plain(name): _plain(value) for name, value in config.items()}
+    if plain.get("appendonly") != "yes":
+        return "nothing"
+    return "power" if plain.get("appendfsync") == "always" else "process"
+
+
+def _plain(text: bytes | str) -> str:
+    return text.decode("ascii", "replace") if isinstance(text, bytes) else text

@@ -1,0 +1,47 @@
+"""A writer beside another task of the same process, for as long as that takes."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import redis
+
+from mnemolog.projections.embedder import Embedder
+from mnemolog.schema.errors import SpaceHeld
+from mnemolog.schema.settings import Settings
+from mnemolog.workers.ingest import Ingest
+
+log = logging.getLogger("mnemolog.writer")
+
+
+@contextmanager
+def background_writer(settings: Settings, client: redis.Redis, embedder: Embedder) -> Iterator[Callable[[], None]]:
+    """Writes a space in a thread while the block runs; then drains and gives it back.
+
+    Yields a function that raises what ended the writing before its time, if anything did. Where another process
+    writes the space already, that one goes on. Raises what `Ingest.hold` raises.
+    """
+    ingest = Ingest(client, embedder)
+    try:
+        ingest.hold(settings)
+    except SpaceHeld as error:
+        log.info("%s; that process does the work", error)
+        yield lambda: None
+        return
+
+    def check() -> None:
+        for error in ingest.failures.values():
+            raise error
+
+    stop = threading.Event()
+    thread = threading.Thread(target=ingest.run, args=(stop,), name="writer")
+    thread.start()
+    try:
+        yield check
+    finally:
+        stop.set()
+        thread.join()
+    check()

@@ -1,0 +1,185 @@
+"""Replay: a space's file built again from its log, compared with the live one or swapped in for it. Asks no model."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
+import msgspec
+
+from mnemolog.projections.connection import open_reader
+from mnemolog.projections.embedder import Embedder
+from mnemolog.projections.integrity import hashes
+from mnemolog.schema import archive
+from mnemolog.schema.errors import SpaceNotFound
+from mnemolog.schema.ids import START, Position
+from mnemolog.schema.settings import Settings
+from mnemolog.schema.stream import Stream
+from mnemolog.workers import reconcile
+from mnemolog.workers.rebuild import Built, Progress, build, index_vectors, open_side, remove, side_file, swap
+from mnemolog.workers.space_writer import SpaceWriter
+
+log = logging.getLogger("mnemolog.replay")
+
+BATCH = 500
+
+#: What SQLite says of a file that is no longer a database, or not a whole one.
+_DAMAGE = (apsw.CorruptError, apsw.NotADBError, apsw.SchemaChangeError)
+
+
+class Replayed(msgspec.Struct, frozen=True):
+    """What a replay found. `hash_live` is None where there was no readable file; then `equal` is None too.
+
+    Both hashes are those of the live file's position; `position` is the end of the replayed log. The fold has no way
+    to reach a model: `model_calls` counts the outcomes for which one would have to be asked again.
+    """
+
+    equal: bool | None
+    events: int
+    seconds: float
+    events_per_s: int
+    model_calls: int
+    hash_live: str | None
+    hash_rebuilt: str | None
+    position: Position
+
+
+def total_entries(settings: Settings, stream: Stream | None = None) -> int:
+    """How many entries a replay will read, about: the stream's part may still grow."""
+    archived = archive.count(settings.archive)
+    if stream is None:
+        return archived
+    last = archive.last_entry(settings.archive)
+    return archived + stream.count_after(last.position if last else START, 10_000_000)
+
+
+def _live_hash(path: Path) -> tuple[str | None, Position]:
+    """The hash and position of the live file; (None, START) when there is no file or SQLite cannot read it."""
+    try:
+        connection = open_reader(path)
+    except SpaceNotFound:
+        return None, START
+    try:
+        with connection:
+            found = hashes(connection)
+    except _DAMAGE as error:
+        log.warning("%s is damaged: %s", path, error)
+        return None, START
+    except apsw.SQLError as error:
+        log.warning("%s is not a space's file: %s", path, error)
+        return None, START
+    finally:
+        connection.close()
+    return found.hash, found.position
+
+
+def _result(built: Built, hash_live: str | None) -> Replayed:
+    return Replayed(
+        equal=None if hash_live is None else hash_live == built.hash_at,
+        events=built.events,
+        seconds=round(built.seconds, 3),
+        events_per_s=round(built.events / built.seconds) if built.seconds else 0,
+        model_calls=0,
+        hash_live=hash_live,
+        hash_rebuilt=built.hash_at,
+        position=built.position,
+    )
+
+
+@contextmanager
+def _side(path: Path) -> Iterator[apsw.Connection]:
+    connection = open_side(path)
+    try:
+        yield connection
+    finally:
+        connection.close()
+        remove(path)
+
+
+def verify(settings: Settings, embedder: Embedder, *, batch: int = BATCH, progress: Progress) -> Replayed:
+    """Rebuilds the log up to the live file's position beside it and compares the hashes; changes nothing.
+
+    A writer may go on meanwhile: what is folded is archived already. Raises SpaceNotFound when there is no file to
+    compare with, and DamagedFile for an archive that does not add up.
+    """
+    hash_live, position = _live_hash(settings.file)
+    if hash_live is None:
+        raise SpaceNotFound(f"there is no readable file at {settings.file} to compare with: build it with `replay`")
+    with _side(settings.file.with_name(f"verify-{os.getpid()}.db")) as side:
+        built = build(
+            side,
+            settings.space,
+            embedder,
+            lambda after: archive.read(settings.archive, after, position),
+            batch=batch,
+            at=position,
+            progress=progress,
+        )
+    return _result(built, hash_live)
+
+
+def replay(
+    settings: Settings, stream: Stream, embedder: Embedder, *, batch: int = BATCH, progress: Progress
+) -> Replayed:
+    """Builds the file again from the whole log, archive and stream, and swaps it in.
+
+    Takes the space's lease: raises SpaceHeld while a writer is running. Raises DamagedFile for an archive that does
+    not add up, DivergedLog for a stream that is not its continuation, and SpaceNotFound when there is no log.
+    """
+    if not archive.numbers(settings.archive) and stream.bounds() is None:
+        raise SpaceNotFound(
+            f"space {settings.space!r} has no log: neither an archive in {settings.archive} nor a stream"
+        )
+    hash_live, position = _live_hash(settings.file)
+    if hash_live is None:
+        _move_aside(settings.file)
+    writer = SpaceWriter(settings, stream, embedder)
+    writer.take()
+
+    def tell(count: int) -> None:
+        writer.renew_if_due()
+        progress(count)
+
+    try:
+        _archive_stream(writer)
+        with _side(side_file(settings.file)) as side:
+            built = build(
+                side,
+                settings.space,
+                embedder,
+                lambda after: archive.read(settings.archive, after),
+                batch=batch,
+                at=position,
+                progress=tell,
+            )
+            index_vectors(side, embedder, settings.file, lambda _: writer.renew_if_due())
+            writer.epoch = swap(side, writer.connection, writer.epoch)
+    finally:
+        writer.close()
+    return _result(built, hash_live)
+
+
+def _move_aside(path: Path) -> None:
+    """Keeps a file that SQLite cannot read, under another name, for whoever wants to look into it."""
+    if not path.exists():
+        return
+    aside = path.with_name(f"{path.name}.damaged-{time.time_ns() // 1_000_000}")
+    log.warning("moving the unreadable %s to %s", path, aside.name)
+    for suffix in ("", "-wal", "-shm"):
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            part.rename(aside.with_name(aside.name + suffix))
+
+
+def _archive_stream(writer: SpaceWriter) -> None:
+    """Appends what the stream has and the archive has not, if the stream continues the archive. Raises DivergedLog."""
+    reconcile.inspect(writer.stream, reconcile.archived(writer.archive), writer.archive.folder)
+    while page := writer.stream.range(writer.archive.end, reconcile.PAGE):
+        writer.archive.append(page)
+        writer.renew_if_due()
+    writer.archive.sync()
