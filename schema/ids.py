@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import os
 import re
@@ -87,12 +86,11 @@ def check_space(name: str) -> str:
 
 
 def _short_hash(kind: str, *parts: str) -> str:
-    digest = hashlib.blake2b("\x1f".join((kind, *parts)).encode("utf-8"), digest_size=10).digest()
-    return base64.b32encode(digest).decode("ascii").lower()
+    return hashlib.blake2b("\x1f".join((kind, *parts)).encode("utf-8"), digest_size=10).hexdigest()
 
 
 def episode_id(event_id: str) -> NodeId:
-    """The id of the episodic node that a message becomes: `ep-` and 16 characters derived from its event id."""
+    """The id of the episodic node that a message becomes: `ep-` and 20 hexadecimal digits derived from its event id."""
     return NodeId("ep-" + _short_hash("episode", event_id))
 
 

@@ -164,7 +164,7 @@ class Fold:
         seq = next((value for value in (payload.seq, payload.line) if value is not None), 0)
         node_id = episode_id(event.id)
         before, after = self._neighbours(payload.session, (occurred_at, seq, event.id))
-        self._insert_episode(event, payload, position, occurred_at, seq, policy.caps.future_ms)
+        self._insert_episode(node_id, event, position, occurred_at, seq, policy.caps.future_ms)
         self._link(before, (node_id, occurred_at), after)
         self._connection.execute(
             "INSERT INTO sessions VALUES (?1, 1, ?2, ?2, NULL) ON CONFLICT (session) DO UPDATE SET "
@@ -174,14 +174,9 @@ class Fold:
         )
 
     def _insert_episode(
-        self,
-        event: Event,
-        payload: MessagePublished,
-        position: Position,
-        occurred_at: int,
-        seq: int,
-        future_ms: int,
+        self, node_id: str, event: Event, position: Position, occurred_at: int, seq: int, future_ms: int
     ) -> None:
+        payload: MessagePublished = event.payload  # type: ignore[assignment]
         recorded_at = position.ms
         valid_from = min(occurred_at, recorded_at + future_ms)
         self._connection.execute(
@@ -190,7 +185,7 @@ class Fold:
             "decay_rate, recorded_at, position_ms, position_seq) "
             "VALUES (?, 'episodic', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, 0.0, ?, ?, ?)",
             (
-                episode_id(event.id),
+                node_id,
                 payload.content,
                 EPISODE_SALIENCE,
                 payload.session,
