@@ -22,8 +22,9 @@ import msgspec
 _UNICODE61 = ("remove_diacritics", "2", "categories", "L* M* N* Co")
 TOKENIZER = "porter unicode61 remove_diacritics 2 categories ''L* M* N* Co''"
 
+_PAIR = 2
 MAX_QUERY_CHARS = 4_000
-MAX_QUERY_TERMS = 40
+MAX_QUERY_TERMS = 128
 #: Text beyond this many characters of a message is not counted when candidates are rescored.
 MAX_SCORED_CHARS = 8_000
 
@@ -41,11 +42,13 @@ _UNENCODABLE = re.compile("[\0\ud800-\udfff]")
 _STOP_WORDS = frozenset(
     resources.files("mnemolog.projections").joinpath("stop_words.txt").read_text(encoding="utf-8").split()
 )
-# Characters that carry grammar rather than content; a pair made only of them is left out of a query.
+# Characters that carry grammar rather than content: a pair is left out of a query when it is made only of them,
+# or of one of the second kind and any other.
 _FUNCTION_CHARACTERS = frozenset(
     "的了是我你他她它们这那在有和就都也不吗呢吧啊什么怎样哪谁几多少个为与及或请问来去到过得地着之上下会要可以"
     "はがをにのでともへやかねよ"
 )
+_PARTICLES = frozenset("的了是我你他她它们吗呢吧啊这那")
 
 _Tokenizer = Callable[[bytes], list[str]]
 
@@ -106,9 +109,14 @@ def indexed_terms(prepared: str) -> list[str]:
     return _STEMMING(prepared.encode())
 
 
+def folded_words(text: str) -> list[str]:
+    """The words of a question or a name, without case and diacritics, in order."""
+    return _FOLDING(_query_text(clean(text[:MAX_QUERY_CHARS])).encode())
+
+
 def query_terms(query: str) -> QueryTerms:
     """What any text asks for; at most MAX_QUERY_TERMS terms of its first MAX_QUERY_CHARS characters."""
-    spoken = _FOLDING(_query_text(clean(query[:MAX_QUERY_CHARS])).encode())
+    spoken = folded_words(query)
     by_term: dict[str, str] = {}
     for word in spoken:
         if not is_stop_word(word):
@@ -119,7 +127,9 @@ def query_terms(query: str) -> QueryTerms:
 
 def is_stop_word(word: str) -> bool:
     """Whether a folded word says nothing about what is looked for."""
-    return word in _STOP_WORDS or _FUNCTION_CHARACTERS.issuperset(word)
+    if word in _STOP_WORDS or word.isascii():
+        return word in _STOP_WORDS
+    return _FUNCTION_CHARACTERS.issuperset(word) or (len(word) == _PAIR and not _PARTICLES.isdisjoint(word))
 
 
 def is_single_character(term: str) -> bool:

@@ -1,0 +1,107 @@
+"""What a question asks, beyond its words: who, when, and which dates it names."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from mnemolog.projections.analysis import MAX_QUERY_CHARS, QueryTerms, clean, query_terms
+
+_MONTHS = {
+    name: number
+    for number, names in enumerate(
+        (
+            "january jan", "february feb", "march mar", "april apr", "may", "june jun", "july jul", "august aug",
+            "september sep sept", "october oct", "november nov", "december dec",
+        ),
+        start=1,
+    )
+    for name in names.split()
+}  # fmt: skip
+_ALSO_WORDS = frozenset({"may", "march", "mar", "jan", "sep", "dec", "jun"})
+_BEFORE_MONTH = frozenset(
+    {"in", "of", "during", "since", "until", "till", "by", "early", "mid", "late", "last", "next"}
+)
+_YEAR = re.compile(r"(?:19|20)\d\d")
+_DAY = re.compile(r"(0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?")
+_ISO = re.compile(r"\b((?:19|20)\d\d)-(\d\d)(?:-(\d\d))?\b")
+_WHEN = re.compile(
+    r"\bwhen\b|\b(?:what|which) (?:day|date|month|year|week|time)\b|\bhow long\b|什么时候|何时|いつ|เมื่อไ", re.IGNORECASE
+)
+_TIME = re.compile(
+    r"\b(?:yesterday|today|tomorrow|tonight|ago|last|next|weeks?|weekend|months?|years?|days?|recently|morning|evening|"
+    r"(?:mon|tues|wednes|thurs|fri|satur|sun)day|january|february|march|april|june|july|august|september|october|"
+    r"november|december|(?:19|20)\d\d)\b|[年月日号周]|昨天|今天|明天|昨日|今日|明日|เมื่อวาน|วันนี้|พรุ่งนี้",
+    re.IGNORECASE,
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Date(msgspec.Struct, frozen=True):
+    """A date as far as a question names it; None where it does not."""
+
+    year: int | None = None
+    month: int | None = None
+    day: int | None = None
+
+
+class Question(msgspec.Struct, frozen=True):
+    """A query as recall sees it."""
+
+    text: str
+    asked: QueryTerms
+    is_when: bool
+    dates: tuple[Date, ...]
+
+
+def understand(query: str) -> Question:
+    """What any text asks."""
+    text = clean(query)[:MAX_QUERY_CHARS]
+    asked = query_terms(text)
+    return Question(text, asked, _WHEN.search(text) is not None, tuple(_dates(text, asked.spoken)))
+
+
+def _dates(query: str, spoken: tuple[str, ...]) -> list[Date]:
+    found = [Date(int(y), int(m), int(d) if d else None) for y, m, d in _ISO.findall(query)]
+    years = [] if found else [int(word) for word in spoken if _YEAR.fullmatch(word)]
+    year = years[0] if years else None
+    months = [place for place in range(len(spoken)) if _is_month(spoken, place)]
+    found += [Date(year, _MONTHS[spoken[place]], _day(spoken, place)) for place in months]
+    return found or ([Date(year)] if year else [])
+
+
+def _is_month(spoken: tuple[str, ...], place: int) -> bool:
+    word = spoken[place]
+    if word not in _MONTHS:
+        return False
+    around = spoken[max(place - 1, 0) : place] + spoken[place + 1 : place + 2]
+    numbers = any(_DAY.fullmatch(other) or _YEAR.fullmatch(other) for other in around)
+    return word not in _ALSO_WORDS or numbers or (place > 0 and spoken[place - 1] in _BEFORE_MONTH)
+
+
+def _day(spoken: tuple[str, ...], place: int) -> int | None:
+    for other in (place - 1, place + 1):
+        match = _DAY.fullmatch(spoken[other]) if 0 <= other < len(spoken) else None
+        if match:
+            return int(match[1])
+    return None
+
+
+def date_match(dates: tuple[Date, ...], occurred_at: int) -> float:
+    """How well a time (milliseconds, UTC) fits the best of the dates, in 0–1."""
+    if not dates:
+        return 0.0
+    time = _EPOCH + timedelta(milliseconds=occurred_at)
+    return max(_fit(date, time) for date in dates)
+
+
+def _fit(date: Date, time: datetime) -> float:
+    named = [pair for pair in ((date.year, time.year), (date.month, time.month), (date.day, time.day)) if pair[0]]
+    return sum(wanted == actual for wanted, actual in named) / len(named)
+
+
+def tells_time(text: str) -> bool:
+    """Whether a text names a day, a month, a year, or a time from now."""
+    return _TIME.search(text) is not None

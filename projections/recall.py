@@ -1,0 +1,171 @@
+"""Recall: hybrid search over one space, in two stages.
+
+The first stage gathers candidates by full text (bm25) and by vectors, and the turns around them; the second scores
+them together (`ranking`). Method and parameters: see those modules, and DESIGN's measurements for the reasons.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from mnemolog.projections import candidates, vectors
+from mnemolog.projections.candidates import FULLTEXT_CANDIDATES, VECTOR_CANDIDATES
+from mnemolog.projections.frequencies import FrequencyCache
+from mnemolog.projections.questions import understand
+from mnemolog.projections.ranking import REACH, Ranking, rank
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import apsw
+    from numpy.typing import NDArray
+
+    from mnemolog.projections.candidates import Candidate, Wanted
+    from mnemolog.projections.embedder import Embedder
+    from mnemolog.projections.questions import Question
+
+#: Nothing is an answer unless the best candidate has the question's terms, by this share of their weight …
+MIN_COVERAGE = 0.15
+#: … or is about this similar to it.
+MIN_SIMILARITY = 0.3
+
+_FREQUENCIES = FrequencyCache()
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """A node that recall found. Times are milliseconds (UTC).
+
+    `score` orders the results of one question; `scores` holds what each arm added to it, and beside them
+    `coverage` and `similarity` (see Ranking), which compare between questions. `event_ids` are the messages that
+    say it. `fallback` marks what was not found but is salient.
+    """
+
+    node_id: str
+    type: str
+    cell_type: str | None
+    content: str
+    score: float
+    scores: dict[str, float]
+    event_ids: tuple[str, ...]
+    session: str | None
+    role: str | None
+    speaker: str | None
+    occurred_at: int
+    seq: int
+    recorded_at: int
+    valid_from: int
+    valid_until: int | None
+    confidence: float
+    salience: float
+    fallback: bool
+
+
+class _Scored(msgspec.Struct, frozen=True):
+    number: int
+    score: float = 0.0
+    scores: dict[str, float] = {}
+
+
+def recall(
+    con: apsw.Connection,
+    query: str,
+    *,
+    embedder: Embedder,
+    now: int,
+    limit: int = 10,
+    types: Sequence[str] | None = None,
+    fallback: bool = False,
+) -> list[Result]:
+    """The nodes that answer any text best, best first; an empty list when nothing is relevant.
+
+    Only nodes that are live at `now` (milliseconds) and of one of `types` are found. With `fallback`, the most
+    salient of them stand in for an empty answer. All is read in one read transaction, begun after the query was
+    embedded and ended before this returns.
+    """
+    question = understand(query)
+    wanted = candidates.Wanted(now, None if types is None else tuple(types))
+    vector = embedder.embed([question.text])[0]
+    with _snapshot(con):
+        best = _search(con, question, vector, embedder.name, wanted, limit)
+        if best or not fallback:
+            return _results(con, best, is_fallback=False)
+        salient = [_Scored(number) for number in candidates.most_salient(con, wanted, limit)]
+        return _results(con, salient, is_fallback=True)
+
+
+@contextmanager
+def _snapshot(con: apsw.Connection) -> Iterator[None]:
+    con.execute("BEGIN")
+    try:
+        yield
+    finally:
+        con.execute("ROLLBACK")
+
+
+def _search(
+    con: apsw.Connection, question: Question, vector: NDArray[np.float32], model: str, wanted: Wanted, limit: int
+) -> list[_Scored]:
+    nodes: int = con.execute("SELECT coalesce(max(number), 0) FROM nodes").get
+    index = vectors.index_in_use(con)
+    frequencies = _FREQUENCIES.of(con, question.asked, nodes)
+    seeds = candidates.by_fulltext(con, frequencies, nodes, wanted, max(limit, FULLTEXT_CANDIDATES))
+    # Vectors of another model say nothing about this one's.
+    query = vector if index.model == model else np.zeros(index.dimension, np.float32)
+    if query.any():
+        seeds += candidates.by_vector(con, index, query, wanted, max(limit, VECTOR_CANDIDATES))
+    stretches = candidates.around(con, dict.fromkeys(seeds), REACH)
+    numbers = [number for stretch in stretches for number in stretch]
+    if not numbers:
+        return []
+    read = candidates.read(con, numbers, frequencies)
+    ranking = rank(
+        question,
+        frequencies,
+        nodes,
+        [[read[number].turn for number in stretch] for stretch in stretches],
+        vectors.fetch(con, index, numbers),
+        query,
+    )
+    return _best(ranking, [read[number] for number in numbers], wanted, limit)
+
+
+def _best(ranking: Ranking, read: list[Candidate], wanted: Wanted, limit: int) -> list[_Scored]:
+    if ranking.coverage.max() < MIN_COVERAGE and ranking.similarity.max() < MIN_SIMILARITY:
+        return []
+    order = sorted(range(len(read)), key=lambda row: (-ranking.scores[row], -read[row].turn.occurred_at))
+    kept = [row for row in order if wanted.types is None or read[row].type in wanted.types][:limit]
+    return [_Scored(read[row].number, float(ranking.scores[row]), _parts(ranking, row)) for row in kept]
+
+
+def _parts(ranking: Ranking, row: int) -> dict[str, float]:
+    arms = {name: float(values[row]) for name, values in ranking.arms.items()}
+    return arms | {"coverage": float(ranking.coverage[row]), "similarity": float(ranking.similarity[row])}
+
+
+_COLUMNS = (
+    "node_id, type, cell_type, content, session, role, speaker, occurred_at, seq, recorded_at, valid_from,"
+    " valid_until, confidence, salience"
+)
+_NODE = f"SELECT {_COLUMNS}, event_id FROM nodes WHERE number = ?"
+_EVIDENCE = """
+SELECT n.event_id FROM edges AS e JOIN nodes AS n ON n.node_id = e.target
+WHERE e.kind = 'derived_from' AND e.source = ? AND n.type = 'episodic' ORDER BY n.occurred_at, n.seq, n.event_id
+"""
+
+
+def _results(con: apsw.Connection, best: list[_Scored], *, is_fallback: bool) -> list[Result]:
+    return [_result(con, scored, is_fallback=is_fallback) for scored in best]
+
+
+def _result(con: apsw.Connection, scored: _Scored, *, is_fallback: bool) -> Result:
+    *values, event_id = con.execute(_NODE, (scored.number,)).get
+    fields: dict[str, Any] = dict(zip(_COLUMNS.split(", "), values, strict=True))
+    if fields["type"] == "episodic":
+        evidence = (event_id,)
+    else:
+        evidence = tuple(event for (event,) in con.execute(_EVIDENCE, (fields["node_id"],)))
+    return Result(score=scored.score, scores=scored.scores, event_ids=evidence, fallback=is_fallback, **fields)
