@@ -81,8 +81,8 @@ def _metadata(text: str | None) -> dict[str, Any] | None:
 def import_(context: Context, file: Path, at: int | None, skip_bad: bool, drain: bool, as_json: bool) -> None:  # noqa: FBT001
     """Import events from FILE, one JSON object a line.
 
-    A line has session, role and content, and at (ISO 8601 with an offset, or UTC milliseconds); it may have id, speaker,
-    seq and metadata. A line without an id gets a hash of what it says, so that importing again adds nothing.
+    A line has session, role and content, and at (ISO 8601 with an offset, or UTC milliseconds); it may have id,
+    speaker, seq and metadata. A line without an id gets a hash of what it says, so that importing again adds nothing.
 
     \b
     mnemolog import chats.jsonl --drain
