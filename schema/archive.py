@@ -64,7 +64,7 @@ def _is_one_line_of_json(body: bytes) -> bool:
     try:
         _json.decode(body)
         body.decode("utf-8")
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
     return True
 

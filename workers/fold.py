@@ -13,7 +13,6 @@ import msgspec
 
 from mnemolog.projections import fulltext
 from mnemolog.schema.archive import Entry
-from mnemolog.schema.codec import decode
 from mnemolog.schema.errors import MnemologError, NewerEvent, Undecodable
 from mnemolog.schema.events import (
     DeadLetterDiscarded,
@@ -27,6 +26,7 @@ from mnemolog.schema.events import (
     SpaceCreated,
 )
 from mnemolog.schema.ids import Position, episode_id
+from mnemolog.schema.log import event_of
 from mnemolog.schema.policy import Policy
 
 EPISODE_SALIENCE = 0.5
@@ -130,16 +130,16 @@ class Fold:
         if letter is None:
             raise Unfoldable("no_dead_letter", f"nothing is parked at {payload.position}")
         self._set_dead_letter(
-            payload.position, "requeued" if self._folds_now(letter[0], payload.position) else "parked"
+            payload.position, "requeued" if self._folds_now(Entry(payload.position, letter[0])) else "parked"
         )
 
-    def _folds_now(self, body: bytes, position: Position) -> bool:
+    def _folds_now(self, entry: Entry) -> bool:
         try:
-            event = decode(body)
+            event = event_of(entry)
             # A parked requeue could name itself.
             if isinstance(event.payload, DeadLetterRequeued):
                 return False
-            self._event(event, position)
+            self._event(event, entry.position)
         except (Undecodable, NewerEvent, Unfoldable):
             return False
         return True
