@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -10,35 +9,16 @@ from mnemolog.schema import archive
 from mnemolog.schema.archive import Entry
 from mnemolog.schema.codec import decode
 from mnemolog.schema.errors import NewerEvent, Undecodable
-from mnemolog.schema.events import MAX_EVENT_BYTES, EntryParked, Event
+from mnemolog.schema.events import EntryParked, Event
 from mnemolog.schema.ids import START, Position
 from mnemolog.schema.stream import Stream
 
 PAGE = 500
 
-#: How deep the objects and lists of an event may be nested. The JSON decoder's own limit depends on the caller's
-#: stack, so that a replay might judge an entry in another way than the writer did.
-MAX_NESTING = 100
-
-_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
-_BRACKET = re.compile(rb"[\[\]{}]")
-
 
 def event_of(entry: Entry) -> Event:
     """The event that an entry holds. Raises Undecodable and NewerEvent as `decode` does."""
-    body = entry.body
-    if len(body) <= MAX_EVENT_BYTES and body.count(b"[") + body.count(b"{") > MAX_NESTING and _is_too_deep(body):
-        raise Undecodable("nested_too_deeply", f"more than {MAX_NESTING} objects and lists inside one another")
-    return decode(body)
-
-
-def _is_too_deep(body: bytes) -> bool:
-    depth = 0
-    for bracket in _BRACKET.finditer(_STRING.sub(b"", body)):
-        depth += 1 if bracket[0] in b"[{" else -1
-        if depth > MAX_NESTING:
-            return True
-    return False
+    return decode(entry.body)
 
 
 def read(
