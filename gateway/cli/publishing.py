@@ -40,6 +40,8 @@ DRAIN_TIMEOUT_S = 24 * 3600.0
 def publish(context: Context, /, text: str, role: str, as_json: bool, metadata: str | None, **given: Any) -> None:  # noqa: FBT001
     """Publish one message; returns when the stream has acknowledged it. TEXT - reads standard input.
 
+    Put -- before a text that begins with a dash.
+
     \b
     mnemolog publish "I moved to Berlin." --role user --session monday --speaker Ada
     """

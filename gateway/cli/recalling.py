@@ -68,6 +68,8 @@ class Search(msgspec.Struct, frozen=True):
 def recall(context: Context, /, query: str | None, queries: Path | None, as_json: bool, **options: Any) -> None:  # noqa: FBT001
     """Search the memory. Any text is a query; nothing relevant is an answer.
 
+    Put -- before a query that begins with a dash.
+
     \b
     mnemolog recall "What does Ada like to drink?"
     mnemolog recall --queries questions.jsonl --json --limit 50
