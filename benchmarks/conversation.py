@@ -1,7 +1,7 @@
 """Talk to measure with: chat messages of about 100 characters in sessions of 20, and questions about them.
 
 Words are drawn from a list in order of frequency with Zipf's weights, 1 / (rank + 2.7) (Mandelbrot, 1953). The head
-is English function and everyday words, the tail 20,000 compounds of its nouns, so that common words stand in most
+is English function and everyday words, the tail 10,000 compounds of its nouns, so that common words stand in most
 messages and most words are rare, as in real talk.
 """
 
@@ -17,8 +17,10 @@ from mnemolog.producers import Message
 
 SESSION = 20
 #: A message has this many words; with spaces and the full stop that is about 100 characters.
-_LENGTHS = range(12, 25)
-_TAIL = 20_000
+_LENGTHS = range(10, 20)
+_TAIL = 10_000
+#: The first words of the head carry grammar; nobody asks about them.
+_GRAMMAR = 100
 _FIRST_AT = 1_577_836_800_000
 _TURN_MS = 40_000
 _SESSION_MS = 1_800_000
@@ -67,11 +69,13 @@ class Vocabulary:
         self._random = Random(seed)
         compounds = [first + second for first in _NOUNS for second in _NOUNS if first != second]
         self._random.shuffle(compounds)
-        nouns = [*_NOUNS, *compounds[:_TAIL]]
-        words = [*_HEAD, *nouns]
-        self._words = words, list(accumulate(1 / (rank + 2.7) for rank in range(len(words))))
-        # Nouns keep the ranks that they have among all words, so that questions ask for common and rare ones alike.
-        self._nouns = nouns, list(accumulate(1 / (rank + 2.7) for rank in range(len(_HEAD), len(words))))
+        words = [*_HEAD, *_NOUNS, *compounds[:_TAIL]]
+        weights = [1 / (rank + 2.7) for rank in range(len(words))]
+        self._words = words, list(accumulate(weights))
+        common = slice(_GRAMMAR, len(_HEAD) + len(_NOUNS))
+        self._common = words[common], list(accumulate(weights[common]))
+        rare = slice(len(_HEAD), None)
+        self._rare = words[rare], list(accumulate(weights[rare]))
 
     def sentence(self) -> str:
         """A message of some 100 characters."""
@@ -80,10 +84,10 @@ class Vocabulary:
         return " ".join(drawn).capitalize() + "."
 
     def question(self) -> str:
-        """A question in natural language about one or two nouns and a person."""
-        nouns, weights = self._nouns
-        one, two = self._random.choices(nouns, cum_weights=weights, k=2)
-        return self._random.choice(_QUESTIONS).format(name=self._random.choice(_NAMES), one=one, two=two)
+        """A question in natural language about a common word, a rarer one, and a person."""
+        topics = [self._random.choices(words, cum_weights=weights)[0] for words, weights in (self._common, self._rare)]
+        self._random.shuffle(topics)
+        return self._random.choice(_QUESTIONS).format(name=self.name(), one=topics[0], two=topics[1])
 
     def name(self) -> str:
         """Somebody's name."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from pathlib import Path
+from typing import Any
 
 import apsw
 import msgspec
@@ -34,7 +35,7 @@ class Machine(msgspec.Struct, frozen=True):
 
 def describe(client: redis.Redis) -> Machine:
     """The machine as it is now, and the Redis server that a client is connected to."""
-    server: dict[str, str] = client.info("server")  # type: ignore[assignment]
+    server: Any = client.info("server")
     return Machine(
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         cpu=_cpu(),

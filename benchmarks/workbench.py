@@ -30,6 +30,7 @@ POLL_S = 0.02
 #: Longer than the slowest machine needs for one step; a writer that hangs ends the measurement.
 PATIENCE_S = 600.0
 SEED = 1
+LINES_SHOWN = 8
 
 
 def mnemolog(settings: Settings, *arguments: str) -> list[str]:
@@ -80,11 +81,11 @@ class Writer:
         return peak_rss_mb(self._process.pid)
 
     def check(self) -> None:
-        """Raises RuntimeError, with what it wrote, when it has ended."""
+        """Raises RuntimeError, with what it wrote last, when it has ended."""
         if self._process.poll() is not None:
             self._output.seek(0)
-            output = self._output.read().decode("utf-8", "replace")
-            raise RuntimeError(f"the writer ended with status {self._process.returncode}:\n{output}")
+            lines = self._output.read().decode("utf-8", "replace").splitlines()
+            raise RuntimeError("\n".join([f"the writer ended with {self._process.returncode}:", *lines[-LINES_SHOWN:]]))
 
     def stop(self) -> None:
         """Drains and ends it, as Ctrl-C would."""
