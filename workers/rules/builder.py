@@ -101,11 +101,15 @@ def _placed(found: Times, span: dates.Span, draft: Draft, message: Message) -> T
     part = "by" if draft.cell_type == "task" else span.part
     if part == "by":
         due, how = span.end - 1, "due"
+    elif part == "before":
+        end, how = span.start, "until"
+        day = day.split(" to ", 1)[0]
     elif part == "until":
         # "until Friday" includes the day, "until June" does not include the month.
         end, how = (span.end if span.granularity in {"day", "week"} else span.start), "until"
     elif part == "since" or (draft.starts and draft.modality == "asserted"):
         start, how = min(span.start, message.occurred_at), "since"
+        day = day.split(" to ", 1)[0]
     else:
         start, end = span.start, span.end
     if draft.modality == "planned" and part == "at":

@@ -17,7 +17,7 @@ from dateparser.date import DateDataParser
 from mnemolog.schema.cells import Granularity
 from mnemolog.schema.times import MINUTE, from_datetime
 
-Part = Literal["at", "since", "until", "by", "for"]
+Part = Literal["at", "since", "until", "by", "before"]
 Tense = Literal["past", "future"]
 
 _MONTH = (

@@ -110,7 +110,7 @@ def _sentence(plain: str, sentence: Sentence, speaker: Speaker, message: Message
         return []
     if sentence.asks or english.asks(plain):
         return []
-    correction = statements.corrected(plain)
+    correction = statements.corrected(sentence.text)
     if correction is not None:
         return _correct(*correction, speaker, talk)
     remembered = statements.remembered(plain)
@@ -168,9 +168,20 @@ def _clauses(plain: str, speaker: Speaker) -> list[Draft]:
         inherited = clause
         if clause and clause.others and "'s " not in clause.subject:
             speaker = msgspec.structs.replace(speaker, focus=clause.subject)
+    found = _until_next(found)
     if cause and found:
         found[-1] = msgspec.structs.replace(found[-1], cause=cause)
     return found
+
+
+def _until_next(found: list[Draft]) -> list[Draft]:
+    """ "I used to live in Munich but moved to Berlin last month": what is over was over when the next began."""
+    begun = {draft.slot: draft.phrases for draft in found if draft.starts and draft.phrases and draft.modality == "asserted"}
+    return [
+        msgspec.structs.replace(draft, phrases=tuple(msgspec.structs.replace(phrase, part="before") for phrase in begun[draft.slot]))
+        if draft.closed and not draft.phrases and draft.slot in begun else draft
+        for draft in found
+    ]  # fmt: skip
 
 
 def _project(draft: Draft, text: str, speaker: Speaker) -> str | None:

@@ -56,6 +56,7 @@ _ADVERB = re.compile(
     r"\b(?:really|actually|totally|absolutely|definitely|certainly|honestly|mostly|mainly|primarily|usually|generally"
     r"|always|still|already|quite|pretty much|truly|simply|happily|proudly|very much|a lot|so much|basically|officially"
     r"|permanently|kind of|kinda|sort of|literally|genuinely|exclusively|deeply|particularly|especially|eventually"
+    r"|(?-i:(?!famil|only|appl|repl|suppl|rel|earl|dail|weekl|monthl|yearl|friend|jell|bell|bull|love|real|assemb|lone|ug|hol|jul|fl|ital|poly|lily|belly)[a-z]{3,}ly(?!-))"
     r"|even|ever|since then|both|all the time|by the way|though|tho|myself|together|full[- ]time|part[- ]time)\b,?",
     re.IGNORECASE,
 )
@@ -64,7 +65,7 @@ _SCOPE = re.compile(
     r"(?:[\w-]+ )?(?:work|scripts?|scripting|projects?|prototypes?|prototyping|notebooks?|data science|teaching|fun"
     r"|tooling|services?|backends?|frontends?|apps?|side projects?|embedded|analytics|reporting|caching|tests?|testing"
     r"|breakfast|lunch|dinner)|on (?:weekends|weekdays|\w+days|the weekend|my (?:laptop|phone|desktop|server))"
-    r"|in the (?:morning|evening|afternoon|summer|winter)s?|after (?:work|dinner|lunch)|when I [^,]+)$",
+    r"|in the (?:morning|evening|afternoon|summer|winter)s?|after (?:work|dinner|lunch))$",
     re.IGNORECASE,
 )
 _LEADING_SCOPE = re.compile(r"^(?P<scope>(?:At (?:work|home|school)|For [\w -]{3,30}|On (?:weekends|weekdays|my laptop)|In the (?:morning|evening))),?\s+(?=I |we |my )", re.IGNORECASE)
@@ -79,6 +80,9 @@ _ELLIPSIS = re.compile(
     r"|married to|based in|sick of|tired of|done with) ",
     re.IGNORECASE,
 )
+#: Verbs that may begin a sentence whose "I am" is left out ("Working at Acme now").
+_ONGOING = frozenset("live work use write code learn move switch relocate start join enjoy love study fly travel head".split())
+_FINITE = re.compile(r"\b(?:is|are|was|were|helps?|makes?|has|have|gives?|takes?|can|will|looks?|sounds?|feels?|seems?|keeps?|gets?)\b")
 _HEDGE = frozenset({"would", "could", "might", "may", "should", "shall", "hope to", "hoping to"})
 _PLANNED = frozenset({"will", "going to", "plan to", "plans to", "planning to", "planning on", "intend to", "intends to", "want to", "wants to"})
 
@@ -108,9 +112,9 @@ _REPORT = re.compile(
     r"|assumes?|assumed|asked|asks|wants|expects|keeps saying|swears|argues?|argued|explained|read)(?: that| to)?[,:]? (?P<what>.+)$"
 )
 FICTION = re.compile(
-    r"\b(?:(?:in|for) (?:my|the|this|a|our) (?:\w+ )?(?:novel|short story|story|book|dream|game|campaign|movie|film|play|screenplay"
+    r"\b(?:in (?:my|the|this|a|our) (?:\w+ )?(?:novel|short story|story|book|dream|game|campaign|movie|film|play|screenplay"
     r"|script|show|series|fantasy|roleplay|role-play|song|poem|d&d campaign)|my character|(?:the|our) (?:hero|heroine|protagonist|narrator|villain)\b"
-    r"|once upon a time|role-?play|pretend(?:ing)? (?:to be|that|you|I)|imagine (?:that|you|I)|act as|you are now"
+    r"|once upon a time|role-?play|pretend(?:ing)? (?:to be|that|you|I)|(?<!can )(?<!could )(?<!I )imagine (?:that|you|I)\b|act as an?|you are now (?:a|an|the)"
     r"|I dream(?:ed|t)|lyrics|fictional|as a joke|just kidding|only kidding|just joking|I'm kidding|I was kidding|/s\b|jk\b|write (?:me )?(?:a|an) (?:story|poem|song|letter|email|essay)"
     r"|let's pretend|say I (?:am|was|were|live)|chapter \w+|speaking as|in character|example sentence|sample (?:text|bio|profile))",
     re.IGNORECASE,
@@ -188,6 +192,7 @@ def parse(text: str, speaker: Speaker, *, inherited: Clause | None = None) -> Cl
     plain = text.strip(" .!,;:-…")
     addition = re.match(r"(?:plus|also)\b", plain, re.IGNORECASE) is not None
     plain = _FILLER.sub("", plain)
+    plain = re.sub(r"^After (?:[\w-]+ ){1,3}(?:years?|months?|weeks?|days?)(?: (?:at|in|with|of) \w+)?,? (?=I |we )", "", plain)
     plain = re.sub(r"^(?:when|while) I was (?:a |in )?(?:kid|child|young|little|teenager|college|school|\d+)\w*,? ", "back then ", plain, flags=re.IGNORECASE)
     childhood = plain.startswith("back then ") or re.search(r"\bas a (?:kid|child|teenager|student)\b|\bgrowing up\b", plain) is not None
     scope = ""
@@ -252,6 +257,8 @@ def _subject(plain: str, speaker: Speaker, inherited: Clause | None) -> tuple[st
             return None
     first = plain.split(" ", 1)[0] if plain else ""
     form = lexicon.verb(first)
+    if form and form.form == "ing" and (inherited or form.base not in _ONGOING or _FINITE.search(plain)):
+        return None
     if form and form.form in {"past", "past_or_participle", "ing"} and (first[0].isupper() or inherited):
         if inherited:
             return inherited.subject, inherited.first_person, inherited.plural, inherited.relation, plain
@@ -307,6 +314,8 @@ def _auxiliaries(rest: str) -> dict[str, object] | None:
 
 def _verbal(rest: str) -> bool:
     """Whether a verb follows, so that have or do is an auxiliary."""
-    rest = re.sub(r"^(?:(?:not|never|been)\s+)+", "", rest)
+    rest = re.sub(r"^(?:(?:not|never)\s+)+", "", rest)
+    if rest.startswith("been "):
+        return True
     word = rest.split(" ", 1)[0]
     return _AUXILIARY.match(rest) is not None or lexicon.verb(word) is not None

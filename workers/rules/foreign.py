@@ -39,7 +39,7 @@ _TONGUES = {
         negation=_words(r"nicht|kein(?:e[nmrs]?)?|nie|niemals"),
         change=_words(r"jetzt|nun|inzwischen|mittlerweile|seit kurzem|neuerdings|wieder|zurzeit|derzeit|aktuell|gerade"),
         addition=_words(r"auch|außerdem|zusätzlich|nebenbei"),
-        adverb=_words(r"mehr|sehr|wirklich|total|immer|noch|gern|gerne|meistens|hauptsächlich|eigentlich|übrigens|hallo|ja|also|schon|am liebsten|doch|ganz|halt|besonders"),
+        adverb=_words(r"mehr|früher|damals|sehr|wirklich|total|immer|noch|gern|gerne|meistens|hauptsächlich|eigentlich|übrigens|hallo|ja|also|schon|am liebsten|doch|ganz|halt|besonders"),
     ),
     "es": Tongue(
         gate=_words(

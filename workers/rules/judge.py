@@ -35,7 +35,8 @@ def _pair(older: Candidate, newer: Candidate) -> tuple[Ruling, str]:
         return "compatible", "unrelated"
     if new.correction or old.correction:
         return _correction(old, new)
-    done = _fulfilled(old, new)
+    said = sorted((older, newer), key=lambda candidate: candidate.occurred_at)
+    done = _fulfilled(said[0].cell, said[1].cell)
     if done is not None:
         return done
     if old.slot is None or new.slot is None or _family(old.slot) != _family(new.slot):

@@ -8,7 +8,7 @@ import msgspec
 
 from mnemolog.schema.cells import ANY_VALUE, Mention
 from mnemolog.schema.slots import single_valued
-from mnemolog.workers.rules import frames, lexicon, objects
+from mnemolog.workers.rules import dates, frames, lexicon, objects
 from mnemolog.workers.rules.drafts import Draft
 from mnemolog.workers.rules.english import KIN, Clause, Speaker
 from mnemolog.workers.rules.frames import Frame
@@ -34,7 +34,9 @@ _MINE = re.compile(
     r"(?P<o>[\w#+. -]{1,40}?) (?P<was>is|are|was)(?P<not> not)? (?:my|our) (?:(?:all[- ]time|absolute|new|current) )*(?:favou?rite|preferred|go-to|main|primary|default)"
     r"(?: (?P<class>[a-z]+(?: [a-z]+)?))?$"
 )
+_CHOSEN = re.compile(r"(?P<o>[\w#+. -]{1,40}?) (?P<was>is|was)(?P<not> not)? (?:my|our) (?P<class>[a-z]+(?: [a-z]+)?) of choice$")
 _OWN = (
+    ("residence", re.compile(r"(?:my |our )?home is (?:now )?(?:in )?(?P<o>[A-Z][\w'-]+(?: [A-Z][\w'-]+)*)", re.IGNORECASE)),
     ("name", re.compile(r"my (?:full |first )?name is (?:not )?(?P<o>[A-Z][\w'-]+(?: [A-Z][\w'-]+)*)")),
     ("name", re.compile(r"(?:please |you can |everyone |people )*call me (?P<o>[A-Z][a-z]+)$", re.IGNORECASE)),
     ("timezone", re.compile(r"my time ?zone is (?:now )?(?P<o>[\w/+: -]+)", re.IGNORECASE)),
@@ -47,7 +49,7 @@ _OWN = (
     ("child", re.compile(r"(?:my|our) (?:\w+ )?(?:son|daughter|kid|baby) is (?:called |named )(?P<o>[A-Z][a-z]+)", re.IGNORECASE)),
     ("child", re.compile(r"(?:my|our) (?:\w+ )?(?:son|daughter|kid|baby)'s name is (?P<o>[A-Z][a-z]+)", re.IGNORECASE)),
 )  # fmt: skip
-_PET_GONE = re.compile(rf"(?:my|our) (?:\w+ )?(?P<o>[\w ]+?)(?:,? [A-Z]\w+,?)? (?:has |have )?(?:just |sadly )?(?:died|passed away|passed|crossed)")
+_PET_GONE = re.compile(r"(?:my|our) (?:\w+ )??(?P<o>[\w ]+?)(?:,? [A-Z]\w+,?)? (?:has |have )?(?:just |sadly )?(?:died|passed away|passed|crossed)")
 _PET_NAME = re.compile(r"(?:my|our) (?:\w+ )?(?P<o>[a-z]+)(?: is (?:called|named)|'s name is) (?P<name>[A-Z]\w+)")
 _PARTING = re.compile(r"(?P<who>[A-Z][a-z]+) and I (?:have |has )?(?:just )?(?P<how>broke up|split up|split|separated|(?:got |are )?divorced|are no longer together|(?:got |are )(?:married|engaged))")
 _GAVE_JOB = re.compile(r"(?P<o>[A-Z][\w&.-]*(?: [A-Z][\w&.-]*)*) (?P<how>hired me|fired me|laid me off|let me go|offered me a job and I accepted)")
@@ -77,13 +79,16 @@ def _drafts(frame: Frame, match: re.Match[str], shown: str, clause: Clause) -> l
     slot = _slot(frame.slot, shown, clause, match.groupdict().get("class"))
     if slot is None:
         return []
-    parts = objects.parts(shown) if not single_valued(slot) or slot.startswith("preferred_") else [shown]
-    if len(parts) > 1 and slot.startswith("preferred_"):
+    parts = objects.parts(shown) if not single_valued(slot) or slot.startswith(("preferred_", "chosen_")) else [shown]
+    parts = [part for part in parts if not objects.vague(part)]
+    if len(parts) > 1 and slot.startswith(("preferred_", "chosen_")):
         slot = "uses" if "usual" in frame.slot else "prefers"
     old = match.groupdict().get("old")
     drafts = [_one(slot, part, settled, clause, frame, old) for part in parts]
     extra = match.groupdict()
     if extra.get("job") and (job := objects.pick(_JOB, extra["job"])):
+        drafts.append(_one("job_title", job, settled, clause, _JOB, None))
+    if frame.slot == "employer" and (title := re.search(r" as (an? .+)", match["o"])) and (job := objects.pick(_JOB, title[1])):
         drafts.append(_one("job_title", job, settled, clause, _JOB, None))
     if frame.slot == "job_title" and (place := re.search(r" (?:at|for|with) (.+)", match["o"])):
         employer = objects.pick(_ORG, place[1])
@@ -116,7 +121,7 @@ def _key(slot: str, shown: str) -> str:
     if slot == "pet":
         words = key.split()
         return next((tail for at in range(len(words)) if (tail := " ".join(words[at:])) and lexicon.find(tail)), key)
-    return re.sub(r" (?:food|cuisine|music)$", "", key) if lexicon.find(key) is None else key
+    return re.sub(r" (?:food|cuisine)$", "", key) if lexicon.find(key) is None else key
 
 
 def settle(frame: Frame, clause: Clause) -> Draft | None:
@@ -133,6 +138,10 @@ def settle(frame: Frame, clause: Clause) -> Draft | None:
     if clause.obliged:
         return None
     if clause.ability and not clause.negated and frame.slot not in _ABLE:
+        return None
+    if frame.slot == "employer" and clause.predicate.startswith(("be at ", "be with ")) and not (
+        (clause.tense == "perfect" and clause.phrases) or (clause.change and clause.tense == "present" and not clause.phrases)
+    ):
         return None
     how = {"state": _state, "against": _state, "start": _start, "end": _end, "event": _event}[frame.kind]
     return how(draft, frame, clause, planned)
@@ -212,21 +221,22 @@ def _slot(slot: str, shown: str, clause: Clause, named: str | None) -> str | Non
         return "hobby"
     if slot == "⟨usual⟩" and (clause.addition or clause.weak):
         return "uses"
-    return f"preferred_{group}"
+    return f"{'chosen' if clause.plural and group in frames.TOOLS else 'preferred'}_{group}"
 
 
 def possessive(text: str, speaker: Speaker) -> list[Draft]:
     """What is said with "my": "my favorite editor is Vim", "my name is Ada", "our dog died"."""
     plain = re.sub(r"^(?:now|currently|these days|lately|well|so|and|also|btw|by the way),? ", "", text.strip(" .!"), flags=re.IGNORECASE)
     change = plain != text.strip(" .!") or re.search(r"\b(?:now|these days|currently|lately|new)\b", text) is not None
+    phrases, plain = dates.find(plain, "en") if "birthday" not in plain else ((), plain)
     plain = re.sub(r",? (?:now|currently|these days|lately|at the moment)\b", "", plain)
     lowered = plain[0].lower() + plain[1:] if plain.startswith(("My ", "Our ")) else plain
-    base = Draft(subject=speaker.subject, slot="", object="", change=change, plural=lowered.startswith("our "))
+    base = Draft(subject=speaker.subject, slot="", object="", change=change, plural=lowered.startswith("our "), phrases=phrases)
     return _favourite(lowered, base) or _own(lowered, base) or _parting(plain, base)
 
 
 def _favourite(text: str, base: Draft) -> list[Draft]:
-    match = _FAVOURITE.match(text) or _CHOICE.match(text) or _MINE.match(text)
+    match = _FAVOURITE.match(text) or _CHOICE.match(text) or _CHOSEN.match(text) or _MINE.match(text)
     if match is None:
         return []
     frame = frames.Frame("", "state", "thing", frozenset(), re.compile(""))
@@ -239,7 +249,7 @@ def _favourite(text: str, base: Draft) -> list[Draft]:
     group = _NAMES_OF_CLASSES.get(lexicon.singular(named), lexicon.singular(named))
     if named in {"", "language"} and value is not None:
         group = value.classes[0]
-    if not group or group in _NO_CLASS or len(group.split()) > 3:
+    if not group or group in _NO_CLASS or re.search(r"\b(?:was|is|were|one|part|when|to|of)\b", group) or len(group.split()) > 3:
         return []
     past = match["was"].strip(" ,") in {"was", "were", "used to be"}
     key = lexicon.normal(shown)
@@ -252,7 +262,7 @@ def _own(text: str, base: Draft) -> list[Draft]:
     for slot, pattern in _OWN:
         match = pattern.match(text)
         if match and not re.search(r"\b(?:is|was) not\b", text):
-            shown = objects.cut(match["o"]) if slot != "birthday" else match["o"].strip(" .")
+            shown = re.split(r" (?:for|with|in) ", objects.cut(match["o"]))[0] if slot != "birthday" else match["o"].strip(" .")
             return [msgspec.structs.replace(base, slot=slot, object=lexicon.normal(shown), shown=shown)]
     gone = _PET_GONE.match(text)
     if gone and (value := lexicon.find(gone["o"])) and "animal" in value.classes:

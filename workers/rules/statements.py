@@ -19,14 +19,14 @@ _PROCEDURE = re.compile(
     re.IGNORECASE,
 )
 _PROCEDURE_LAST = re.compile(r"(?P<main>(?:I|we|always) .+?) (?P<word>when(?:ever)?|every time|each time|before|after) (?P<condition>[^,]+)$", re.IGNORECASE)
-_MAIN = re.compile(r"(?P<who>I|we|you)? ?(?:(?:always|usually|first|just|normally|then|simply|typically|generally|have to|need to|must|should) )*(?P<verb>[a-z]+)\b(?P<rest>.*)", re.IGNORECASE)
+_MAIN = re.compile(r"(?:(?P<who>I|we|you)\b)? ?(?:(?:always|usually|first|just|normally|then|simply|typically|generally|have to|need to|must|should) )*(?P<verb>[a-z]+)\b(?P<rest>.*)", re.IGNORECASE)
 _STATIVE = frozenset(
     "be have like love hate feel want think live prefer know see hear need get understand hope wish enjoy say tell move become "
-    "come die agree let believe remember forget look seem wonder find guess own".split()
+    "keep make stay try trust listen take come die agree let believe remember forget look seem wonder find guess own".split()
 )
 _HARM = (
     r"(?:slip|fail|break|crash|delay|miss|overrun|lose|leak|collapse|expire|exceed|derail|block|overflow|drop|hurt|damage|cost|corrupt|overheat"
-    r"|not (?:make|be|finish|arrive|work|scale|hold|reach|get|have|deliver|meet|pass|last|survive)|run (?:out|over|late)|go (?:down|wrong|over|bankrupt|offline)"
+    r"|not (?:make|be|finish|arrive|work|scale|hold|reach|deliver|meet|pass|last|survive)|run (?:out|over|late)|go (?:down|wrong|over|bankrupt|offline)"
     r"|fall (?:behind|through|apart)|stop working|get (?:delayed|cancelled|canceled|hacked|blocked|stuck|rejected)|be (?:late|delayed|lost|cancelled|canceled|rejected|blocked|unavailable|hacked|down)"
     r"|push back|back out|pull out|quit|leave us|time out|blow up|shut down)"
 )
@@ -44,12 +44,22 @@ _INVERTED = re.compile(r"(?P<deed>[A-Z]?[a-z]+ .+?),? (?:I|we) (?:must|have to|n
 _REMINDER = re.compile(r"(?:please )?(?:remind me to|do not let me forget to|do not forget to|remember to|TODO:?|to-?do:?|task:|make sure (?:that )?I|I must not forget to|I promised to|I am supposed to|note to self:) (?P<deed>[A-Za-z]+ .+)", re.IGNORECASE)
 _DUE = re.compile(r"(?:The|My|Our|the|my|our) (?P<thing>[\w -]{3,40}?) (?:is|are) due\b.*")
 _DEADLINE = re.compile(r"(?:the |my |our )?deadline for (?:the |my |our )?(?P<thing>[\w -]+?) is .*", re.IGNORECASE)
+#: What one has to do even without a date; anything else is only a manner of speaking.
+_ERRANDS = frozenset(
+    "call email send buy pay book renew submit finish fix write schedule cancel return pick order sign file print prepare clean "
+    "update review register apply deliver repair mail contact reply complete publish deploy merge pack ship upload invoice "
+    "reschedule wash water feed invite change replace check install back close".split()
+)
 _IDLE = frozenset("say admit confess know think agree be understand go see tell have feel stop ask wait talk remember sleep get mention look".split())
 _DONE = (
-    re.compile(r"(?:The |My |Our |the )?(?P<thing>[A-Za-z][\w' -]{2,40}?) (?:(?:is|are|was|were|has been|have been|got) )?(?:all |now |finally |already |just |successfully )*(?P<verb>sent|done|finished|paid|submitted|completed|delivered|shipped|booked|signed|fixed|filed|published|deployed|merged|released|renewed|cancelled|canceled|called off|sorted|ordered|returned|cleaned|repaired|reviewed|printed|posted|updated|closed|scheduled)(?: now| today| yesterday| already| off| out| this morning)*"),
+    re.compile(r"(?:The |My |Our |the )?(?P<thing>[A-Za-z][\w' -]{2,40}?) (?:(?:is|are|was|were|has been|have been|got) )?(?:all |now |finally |already |just |successfully )*(?P<verb>sent|done|finished|paid|submitted|completed|delivered|shipped|booked|signed|fixed|filed|published|deployed|merged|released|renewed|cancelled|canceled|called off|sorted|ordered|returned|cleaned|repaired|reviewed|printed|posted|updated|closed|scheduled)(?: now| today| yesterday| already| this morning)*"),
     re.compile(r"(?:I|we) (?:have )?(?:just |already |finally |now )*(?P<verb>sent|did|done|finished|paid|submitted|completed|delivered|shipped|booked|signed|fixed|filed|published|deployed|merged|renewed|cancelled|canceled|called off|called|ordered|returned|cleaned|repaired|reviewed|printed|posted|updated|wrote|written|bought|picked up|emailed|handed in|turned in|scheduled|watered|washed) (?:off |out |in )?(?:the|my|our|all the) (?P<thing>[\w' -]{2,40}?)(?: (?:to|with|for|at|on|in) .*| now| already| today| yesterday)?"),
     re.compile(r"(?P<verb>[Dd]one|[Ff]inished|[Ss]ent|[Pp]aid|[Ss]ubmitted|[Cc]ancelled|[Bb]ooked|[Ff]ixed) (?:with )?(?:the|my|our) (?P<thing>[\w' -]{2,40})"),
     re.compile(r"(?:The |My |Our |the )?(?P<thing>[\w' -]{2,40}?) (?:is|got|has been|was) (?P<verb>cancelled|canceled|called off)"),
+)
+_NO_THING = re.compile(
+    r"\b(?:I|we|you|he|she|it|they|that|this|not|never|me|us|your|what|when|who|keep\w*|let|get|have|had|be|am|all|been|everything|so|just)\b|n't",
+    re.IGNORECASE,
 )
 _GENERIC_DONE = frozenset({"done", "did", "finished", "completed", "sorted"})
 _CANCELLED = frozenset({"cancelled", "canceled", "called off"})
@@ -60,7 +70,7 @@ _CHOOSE = (
     re.compile(r"(?P<we>we) (?:will|shall|are going to)(?: now| definitely)* (?P<not>not |no longer )?(?P<deed>(?:use|go with|stick with|stick to|adopt|build on|deploy (?:on|to)|host on|switch to|move to|migrate to|standardi[sz]e on|choose|pick|replace) .+)", re.IGNORECASE),
     re.compile(r"(?:okay |ok )?(?P<we>let us)(?: just)? (?P<not>not )?(?P<deed>(?:use|go with|stick with|adopt|switch to|move to|build) .+)", re.IGNORECASE),
     re.compile(r"(?P<we>(?:the )?(?:final )?decision)(?::| is| was)(?: that)?(?: we (?:will )?)?(?P<not>)(?: to)? (?P<deed>.+)", re.IGNORECASE),
-    re.compile(r"(?P<we>we) are (?P<not>)(?P<deed>(?:switching|moving|migrating|dropping|replacing) .+)", re.IGNORECASE),
+    re.compile(r"(?P<we>we) are (?P<not>)(?P<tool>(?:switching|moving|migrating|dropping|replacing) .+)", re.IGNORECASE),
 )
 _CHOSEN = re.compile(r"(?:(?:use|go with|stick with|stick to|adopt|build (?:it )?(?:on|in|with)|deploy (?:on|to)|host (?:it )?on|(?:switch|switching|move|moving|migrate|migrating)(?: over)?(?: from (?P<from>.+?))? to|standardi[sz]e on|choose|pick|keep) )?(?P<o>.+)", re.IGNORECASE)
 _SWAP = re.compile(r"(?:replace|replacing|drop|dropping|swap|ditch) (?P<old>.+?) (?:with|by|for|in favou?r of) (?P<o>.+)", re.IGNORECASE)
@@ -72,13 +82,14 @@ _OPINIONS = (
 )
 _ARTEFACT = r"(?:system|app|application|agent|tool|service|site|website|project|bot|chatbot|product|feature|API|engine|platform|page|software|library|program|database|model|dashboard|assistant|memory|pipeline|module|interface|UI|server|client|script|game|device|robot|algorithm|component)"
 _REQUIRED = re.compile(rf"(?:(?P<it>it)|(?:the|this|that|our|my) (?P<thing>(?:[\w-]+ ){{0,3}}{_ARTEFACT})s?)(?: also| always)* (?P<must>should|must|has to|needs to|shall)(?: also| always)* (?P<what>(?P<not>not )?[a-z]+\b.*)", re.IGNORECASE)
-_REMEMBER = re.compile(r"(?:(?:and|also|please|pls|hey|so|ok|okay|could you|can you|i want you to|i would like you to),? )*(?:remember|note|keep in mind|bear in mind|do not forget|make a note|memori[sz]e|for the record)(?: for (?:later|me|the future))?(?:(?:[:,]| that) (?P<what>.+)|(?P<bare> (?:I|my|we|our)\b.+))$", re.IGNORECASE)
+_REMEMBER = re.compile(r"(?:(?:and|also|please|pls|hey|so|ok|okay|could you|can you|i want you to|i would like you to),? )*(?:remember|note|keep in mind|bear in mind|do not forget|make a note|memori[sz]e|for the record)(?: for (?:later|me|the future))?(?:(?::| that) (?P<what>.+)|(?P<bare> (?:I|my|we|our)\b.+))$", re.IGNORECASE)
 _FORGET = re.compile(r"(?:(?:and|please|pls|could you|can you|will you|you can|you should|i want you to|i would like you to|actually),? )*(?:forget|erase|delete|unlearn)(?: everything)?(?: about)?(?: that| what I (?:said|told you) about)? (?P<what>(?:I|my|we|our|the fact|about|what|that)\b.+)$", re.IGNORECASE)
+_WORDS = r"[\w.&+#'-]+(?: [\w.&+#'-]+){0,3}"
 _CORRECTION = (
-    re.compile(r"(?:.*?\b(?:I meant|I mean|I meant to say|correction|make that|should have said|it is actually|it is)\b[:,]? )(?P<new>[^,;]+?),? (?:and |definitely )?not (?P<old>[^,;]+)$", re.IGNORECASE),
-    re.compile(r"(?:sorry|correction|oops|wait|no|my mistake|scratch that)[,:!.]? (?P<new>[A-Z0-9][\w .&+#-]*?),? not (?P<old>[\w .&+#-]+)$", re.IGNORECASE),
-    re.compile(r"(?:I said|I wrote|when I said) (?P<old>[^,;]+?),? (?:but )?I (?:meant|mean) (?P<new>[^,;]+)$", re.IGNORECASE),
-    re.compile(r"not (?P<old>[\w .&+#-]+?),? but (?P<new>[A-Z][\w .&+#-]+)$", re.IGNORECASE),
+    re.compile(rf"(?:.*?\b(?:I meant(?: to say)?|I mean|correction|make that|should have said|should be)\b[:,]? )(?P<new>{_WORDS}?),? (?:and |definitely )?not (?P<old>{_WORDS})$", re.IGNORECASE),
+    re.compile(rf"(?:(?:sorry|correction|oops|wait|no|my mistake|scratch that|actually)[,:!.]? )+(?:(?:it is|it's|that's|that is) )?(?P<new>(?:(?:in|at|on) )?[A-Z0-9][\w.&+#'-]*(?: [\w.&+#'-]+){{0,2}}), not (?P<old>{_WORDS})$", re.IGNORECASE),
+    re.compile(rf"(?:I said|I wrote|when I said) (?P<old>{_WORDS}?),? (?:but )?I (?:meant|mean) (?P<new>{_WORDS})$", re.IGNORECASE),
+    re.compile(r"[Nn]ot (?P<old>[A-Z][\w.&+#-]*),? but (?P<new>[A-Z][\w.&+#-]*)$"),
 )
 
 
@@ -94,11 +105,14 @@ def procedure(text: str, speaker: Speaker) -> Draft | None:
     first = condition.split(" ", 1)[0].casefold()
     if first in {"you", "he", "she", "they", "i", "possible", "necessary"} and (word == "if" or first != "i"):
         return None
-    if _is_past(condition) or re.search(r"\b(?:would|will|could|might|may|going to|was|were|had|did|wish|[A-Z]\w+ said)\b", text):
+    if _is_past(condition) or re.search(r"\b(?:would|will|could|might|may|going to|was|were|had|did|wish|[A-Z]\w+ said)\b|\bcan (?!not)", text) or condition.split(" ", 1)[0].endswith("ing"):
         return None
     act = _MAIN.match(main)
     verb = lexicon.verb(act["verb"]) if act else None
-    if act is None or verb is None or verb.form != "base" or verb.base in _STATIVE or (not act["who"] and "always" not in main.casefold() and verb.base in {"let", "look"}):
+    plausible = act is not None and (verb.form == "base" if verb else bool(act["who"]) and not re.search(r"(?:s|ed|ing|m|not)$", act["verb"]))
+    if act is None or not plausible or act["verb"] in _STATIVE or (not act["who"] and "always" not in main.casefold() and act["verb"] in {"let", "look"}):
+        return None
+    if act["verb"].endswith("ly") or _is_past(main) or re.search(r"\b(?:years?|months?|weeks?|days?|hours?|a while|that|this)$", condition):
         return None
     if dates.find(condition, "en")[0] or not act["rest"].strip():
         return None
@@ -174,6 +188,8 @@ def task(text: str, speaker: Speaker) -> Draft | None:
     weak = "how" in match.groupdict() and match["how"] in {"should", "ought to"}
     if (verb is None and not asked) or (verb is not None and (verb.form != "base" or verb.base in _IDLE) and not asked) or (weak and not phrases):
         return None
+    if re.search(r"\b(?:that|this|it|them|you|yourself|myself|one)$", deed) or (not asked and not phrases and (verb is None or verb.base not in _ERRANDS)):
+        return None
     deed = deed[0].lower() + deed[1:]
     said = f"{wording.shown_name(speaker.subject, 'en')} has to {wording.third_person(deed, speaker.subject)[0].lower()}{wording.third_person(deed, speaker.subject)[1:]}"
     return Draft(subject=speaker.subject, slot="task", object=key(deed), cell_type="task", phrases=phrases, content=said)
@@ -184,7 +200,7 @@ def done(text: str, speaker: Speaker) -> Draft | None:
     phrases, plain = dates.find(text.strip(" .!"), "en")
     for pattern in _DONE:
         match = pattern.fullmatch(plain)
-        if match is None or re.match(r"(?:I|we|you|he|she|it|they|that|this|not|never)\b", match["thing"], re.IGNORECASE):
+        if match is None or _NO_THING.search(match["thing"]) or len(match["thing"].split()) > 5:
             continue
         how = match["verb"].casefold()
         if re.search(r"\bnot\b|n't", plain):
@@ -208,15 +224,17 @@ def decision(text: str, speaker: Speaker) -> list[Draft]:
         if match is None:
             continue
         groups = match.groupdict()
-        deed = groups.get("deed") or groups["o"]
+        deed = groups.get("deed") or groups.get("tool") or groups["o"]
         against = bool(groups.get("not"))
         plural = match["we"].casefold() != "i"
+        if not plural and "deed" not in groups and "tool" not in groups and lexicon.find(objects.cut(deed)) is None:
+            return []
         base = Draft(subject=speaker.subject, slot="decision", object="", cell_type="decision", plural=plural, cause=cause, content=wording.third_person(text.strip(" ."), speaker.subject))
-        return _chosen(deed, base, against=against, pattern_is_loose=groups.get("o") is not None)
+        return _chosen(deed, base, against=against, any_deed=groups.get("deed") is not None, any_thing=groups.get("o") is not None)
     return []
 
 
-def _chosen(deed: str, base: Draft, *, against: bool, pattern_is_loose: bool) -> list[Draft]:
+def _chosen(deed: str, base: Draft, *, against: bool, any_deed: bool, any_thing: bool) -> list[Draft]:
     phrases, deed = dates.find(deed, "en")
     swap = _SWAP.match(deed)
     instead = _INSTEAD.search(deed)
@@ -237,7 +255,7 @@ def _chosen(deed: str, base: Draft, *, against: bool, pattern_is_loose: bool) ->
             ends=value.key if against else ended, change=True, mentions=(Mention(value.name, "tool"),),
         )]  # fmt: skip
     verb = lexicon.verb(deed.split(" ", 1)[0])
-    if (not pattern_is_loose and verb is None) or re.match(r"(?:it|that|this|them|you|me|a break|be)\b", wanted):
+    if not ((any_deed and verb is not None) or any_thing) or re.match(r"(?:it|that|this|them|you|me|a break|be)\b", wanted):
         return []
     return [msgspec.structs.replace(drafts, object=key(wanted), shown=wanted, polarity=-1 if against else 1, ends=ended)]
 
@@ -250,7 +268,7 @@ def opinion(text: str, speaker: Speaker) -> Draft | None:
         if match is None:
             continue
         target, what = lexicon.bare(match["target"]), match["what"].strip(" .")
-        if re.match(r"(?:I|we|you|it|this|that|these|those|he|she|they|there|everyone|everything|what|which|how|your|not)\b", match["target"], re.IGNORECASE) or MASK in effect:
+        if re.match(r"(?:I|we|you|it|this|that|these|those|he|she|they|there|everyone|everything|what|which|how|your|not|in|like|so|to|about)\b", match["target"], re.IGNORECASE) or re.search(r"\b(?:and|it|this|to|your|you|me|we|I|so|that|not|who|can|will|could|should|would|has|is)\b", match["target"]) or MASK in effect:
             return None
         if len(what.split()) > 8 or not target or re.match(r"(?:going|coming|happening|from|in|at|on|here|there|next|ready)\b", what):
             return None
@@ -285,7 +303,7 @@ def remembered(text: str) -> str | None:
     if match is None:
         return None
     what: str = (match["what"] or match["bare"]).strip()
-    return None if re.match(r"(?:when|how|the time|to|me|us|if)\b", what, re.IGNORECASE) else what
+    return None if re.match(r"(?:when|how|the time|to|me|us|if)\b|.*\byou\b", what, re.IGNORECASE) else what
 
 
 def forgotten(text: str) -> str | None:

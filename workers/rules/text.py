@@ -41,9 +41,14 @@ _PRONOUN = r"(?:I|we|he|she|they|it|my|our|you|this|that)"
 _CUT = re.compile(
     rf"\s*[;；]\s*|\s+[-–—]+\s+|,?\s+(?:but|though|although|whereas)\s+|,\s*(?=(?:so|and|then|and then|and now)\s+{_PRONOUN}\b)"
     rf"|\s+and\s+(?=(?:now |then |also |currently )?(?:I|we|he|she|they|my|our)(?:\b|'))"
-    rf"|,\s*(?=(?:I|we|my|he|she)(?:\b|'))|\s+(?:which|while)\s+|，|,\s*which\s+",
+    rf"|,\s*(?=(?:I|we|my|he|she)(?:\b|'))|，",
     re.IGNORECASE,
 )
+
+
+#: Somebody who does with the speaker what comes next: "Clara and I …".
+_PERSON = re.compile(r"(?:[A-Z][a-z]+|[Mm]y \w+) and I\b")
+_ASIDE = re.compile(r",?\s+(?:while|which)\b[^,]*")
 
 
 class Sentence(msgspec.Struct, frozen=True):
@@ -97,7 +102,9 @@ def _straight(text: str) -> str:
 
 def clauses(sentence: str) -> list[str]:
     """The clauses of a sentence, in order."""
-    return [part.strip(" ,;") for part in _CUT.split(sentence) if part and part.strip(" ,;")]
+    if _PERSON.match(sentence):
+        return [sentence]
+    return [part.strip(" ,;") for part in _CUT.split(_ASIDE.sub("", sentence)) if part and part.strip(" ,;")]
 
 
 _CONTRACTIONS = tuple(
@@ -108,7 +115,7 @@ _CONTRACTIONS = tuple(
         (r"\bshan't\b", "shall not"),
         (r"\bain't\b", "am not"),
         (r"n't\b", " not"),
-        (r"\b(I)'?m\b(?! not?\w)", r"\1 am"),
+        (r"\b(I)'?m\b", r"\1 am"),
         (r"\b(I|you|we|they)'ve\b", r"\1 have"),
         (r"\b(I|you|he|she|it|we|they|that|there|this)'ll\b", r"\1 will"),
         (r"\b(you|we|they)'re\b", r"\1 are"),

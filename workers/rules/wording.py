@@ -15,6 +15,8 @@ _DATED = {
     "es": {"since": "desde {d}", "until": "hasta {d}", "in": "({d})", "due": "para {d}"},
     "zh": {"since": "（自 {d} 起）", "until": "（到 {d} 为止）", "in": "（{d}）", "due": "（{d} 之前）"},
 }
+#: The sentence where the job that ended is not named.
+_LEFT = {"en": "{n} no longer has their job", "de": "{n} hat die Stelle nicht mehr", "es": "{n} ya no tiene su trabajo", "zh": "{n}离职了"}
 _FIRST_PERSON = (
     (r"\bI am\b", "{n} is"),
     (r"\bI was\b", "{n} was"),
@@ -44,6 +46,8 @@ def shown_name(subject: str, language: str) -> str:
 
 def phrase(language: str, subject: str, slot: str, shown: str, form: str) -> str:
     """"Ada no longer lives in Munich": the sentence of a slot's form, without a full stop."""
+    if not shown:
+        return _LEFT[language].format(n=shown_name(subject, language))
     family = next((prefix for prefix in ("preferred_", "chosen_") if slot.startswith(prefix)), slot)
     table = _phrases(language)
     known = table.get(family, {})
