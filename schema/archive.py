@@ -128,7 +128,7 @@ def _seal_file(folder: Path, number: int) -> Path:
     return folder / f"{number:08d}.json"
 
 
-def _open_segment(folder: Path, number: int) -> IO[bytes]:
+def _open_segment(folder: Path, number: int) -> IO[bytes] | gzip.GzipFile:
     # Sealing puts the packed file in place before it removes the plain one: between two looks one of them is there.
     for _ in range(2):
         for path in (_packed(folder, number), _plain(folder, number)):
