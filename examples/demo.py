@@ -18,7 +18,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from mnemolog.producers import Message, Producer
 
@@ -119,9 +118,9 @@ def recall_all() -> None:
         show(run("recall", question, "--limit", "2"))
 
 
-def verify() -> dict[str, Any]:
+def verify() -> dict[str, str]:
     """The hashes and the position of the memory's file."""
-    found: dict[str, Any] = json.loads(run("verify", "--json"))
+    found: dict[str, str] = json.loads(run("verify", "--json"))
     show(f"hash {found['hash']}\nposition {found['position']}")
     return found
 
