@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from types import FrameType
 from typing import NoReturn
 
 import apsw
@@ -70,6 +72,10 @@ def main() -> None:
 
     So do those of the machine: a file that is damaged, or that cannot be opened, read or written.
     """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # Python would end at once and leave the embedded Redis behind. `nohup` is respected.
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, _leave)
     try:
         cli(prog_name="mnemolog")
     except MnemologError as error:
@@ -78,6 +84,10 @@ def main() -> None:
         _end(f"the space's file is damaged ({error}): build it again with `mnemolog replay`", DamagedFile.exit_status)
     except (OSError, *_REFUSED_BY_SQLITE) as error:
         _end(str(error), MnemologError.exit_status)
+
+
+def _leave(number: int, _: FrameType | None) -> NoReturn:
+    sys.exit(128 + number)
 
 
 def _end(message: str, status: int) -> NoReturn:
