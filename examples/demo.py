@@ -24,7 +24,7 @@ from mnemolog.producers import Message, Producer
 CONVERSATION = Path(__file__).with_name("conversation.jsonl")
 COMMAND = Path(sysconfig.get_path("scripts")) / "mnemolog"
 QUESTIONS = (
-    "What new job did Mara start?",
+    "When did Mara start at the robot company?",
     "Which language does Mara write her tool in?",
     "When does the passport expire?",
     "What does Mara do when the build fails?",
