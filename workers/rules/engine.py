@@ -23,7 +23,10 @@ _YES = re.compile(
     r"(?:[,.! ]+(?:please|yes|that is right|that is correct|correct|exactly|right|i do|i am|do that|please do|we do|we will|let us do that|go ahead|sounds good|that is true))*[.! ]*$",
     re.IGNORECASE,
 )
-_TAG = re.compile(r",? (?:right|correct|is it not|is that right|is that correct|don't you|aren't you|do you not|are you not|yes|no)\?*$", re.IGNORECASE)
+_TAG = re.compile(
+    r",? (?:right|correct|is it not|is that right|is that correct|don't you|aren't you|do you not|are you not|yes|no)\?*$",
+    re.IGNORECASE,
+)
 _PROPOSAL = re.compile(
     r"^(?:(?:so|and|ok(?:ay)?|got it|just to confirm|to confirm|if i understand correctly|should i (?:note|remember|save|store)(?: down)? that|shall i (?:note|remember|save|store) that"
     r"|do you want me to (?:note|remember) that|am i right that|is it (?:right|correct|true) that|can i note that|i understand that|did you say(?: that)?|you said(?: that)?)[,:]? )*",
@@ -176,7 +179,9 @@ def _clauses(plain: str, speaker: Speaker) -> list[Draft]:
 
 def _until_next(found: list[Draft]) -> list[Draft]:
     """ "I used to live in Munich but moved to Berlin last month": what is over was over when the next began."""
-    begun = {draft.slot: draft.phrases for draft in found if draft.starts and draft.phrases and draft.modality == "asserted"}
+    begun = {
+        draft.slot: draft.phrases for draft in found if draft.starts and draft.phrases and draft.modality == "asserted"
+    }
     return [
         msgspec.structs.replace(draft, phrases=tuple(msgspec.structs.replace(phrase, part="before") for phrase in begun[draft.slot]))
         if draft.closed and not draft.phrases and draft.slot in begun else draft
@@ -193,7 +198,13 @@ def _remember(what: str, speaker: Speaker, message: Message, talk: _Talk) -> lis
     found = _assertions(what, speaker, message, talk)
     if not found and not english.HYPOTHETICAL.search(what) and MASK not in what:
         phrases, _ = dates.find(what, "en")
-        note = Draft(subject=speaker.subject, slot="note", object=lexicon.normal(what)[:200], content=wording.third_person(what.strip(" ."), speaker.subject), phrases=phrases)
+        note = Draft(
+            subject=speaker.subject,
+            slot="note",
+            object=lexicon.normal(what)[:200],
+            content=wording.third_person(what.strip(" ."), speaker.subject),
+            phrases=phrases,
+        )
         found = [note]
     return [msgspec.structs.replace(draft, salience=1.0, basis="requested") for draft in found]
 
@@ -214,8 +225,31 @@ def _correct(new: str, old: str, speaker: Speaker, talk: _Talk) -> list[Draft]:
     if earlier is None or earlier.slot is None:
         value = lexicon.find(shown)
         slot = f"preferred_{value.classes[0]}" if value and value.kind == "tool" else ""
-        return [Draft(subject=speaker.subject, slot=slot, object=right, shown=shown, ends=wrong, correction=True, content=f"{name} meant {shown}, not {lexicon.bare(old)}", cell_type="fact")]
-    return [Draft(subject=speaker.subject, slot=earlier.slot, object=right, shown=shown, ends=wrong, correction=True, cell_type=earlier.cell_type, modality=earlier.modality, polarity=earlier.polarity)]
+        return [
+            Draft(
+                subject=speaker.subject,
+                slot=slot,
+                object=right,
+                shown=shown,
+                ends=wrong,
+                correction=True,
+                content=f"{name} meant {shown}, not {lexicon.bare(old)}",
+                cell_type="fact",
+            )
+        ]
+    return [
+        Draft(
+            subject=speaker.subject,
+            slot=earlier.slot,
+            object=right,
+            shown=shown,
+            ends=wrong,
+            correction=True,
+            cell_type=earlier.cell_type,
+            modality=earlier.modality,
+            polarity=earlier.polarity,
+        )
+    ]
 
 
 def _agree(message: Message, answer: Sentence, talk: _Talk) -> None:

@@ -51,13 +51,15 @@ _ADDITION = re.compile(
     r"\b(?:also|as well|in addition|additionally|on top of that|besides|plus|on the side)\b,?|\btoo$", re.IGNORECASE
 )
 _ENDED = re.compile(r"\b(?:any ?more|any longer|no longer|no more)\b|\bnot (?=\w+ any\b)", re.IGNORECASE)
-_WEAK = re.compile(r"\b(?:sometimes|occasionally|from time to time|once in a while|every now and then|rarely)\b", re.IGNORECASE)
+_WEAK = re.compile(
+    r"\b(?:sometimes|occasionally|from time to time|once in a while|every now and then|rarely)\b", re.IGNORECASE
+)
 _ADVERB = re.compile(
     r"\b(?:really|actually|totally|absolutely|definitely|certainly|honestly|mostly|mainly|primarily|usually|generally"
     r"|always|still|already|quite|pretty much|truly|simply|happily|proudly|very much|a lot|so much|basically|officially"
     r"|permanently|kind of|kinda|sort of|literally|genuinely|exclusively|deeply|particularly|especially|eventually"
     r"|(?-i:(?!famil|only|appl|repl|suppl|rel|earl|dail|weekl|monthl|yearl|friend|jell|bell|bull|love|real|assemb|lone|ug|hol|jul|fl|ital|poly|lily|belly)[a-z]{3,}ly(?!-))"
-    r"|even|ever|since then|both|all the time|by the way|though|tho|myself|together|full[- ]time|part[- ]time)\b,?",
+    r"|even|ever|only|since then|both|all the time|by the way|though|tho|myself|together|full[- ]time|part[- ]time)\b,?",
     re.IGNORECASE,
 )
 _SCOPE = re.compile(
@@ -68,7 +70,10 @@ _SCOPE = re.compile(
     r"|in the (?:morning|evening|afternoon|summer|winter)s?|after (?:work|dinner|lunch))$",
     re.IGNORECASE,
 )
-_LEADING_SCOPE = re.compile(r"^(?P<scope>(?:At (?:work|home|school)|For [\w -]{3,30}|On (?:weekends|weekdays|my laptop)|In the (?:morning|evening))),?\s+(?=I |we |my )", re.IGNORECASE)
+_LEADING_SCOPE = re.compile(
+    r"^(?P<scope>(?:At (?:work|home|school)|For [\w -]{3,30}|On (?:weekends|weekdays|my laptop)|In the (?:morning|evening))),?\s+(?=I |we |my )",
+    re.IGNORECASE,
+)
 _AUXILIARY = re.compile(
     r"(?P<word>am|is|are|was|were|be|been|being|have to|has to|had to|have|has|had|do|does|did|will|shall|would|could|should"
     r"|might|may|must|can|used to|not|never|going to|need to|needs to|want to|wants to|plan to|plans to|planning to"
@@ -81,10 +86,27 @@ _ELLIPSIS = re.compile(
     re.IGNORECASE,
 )
 #: Verbs that may begin a sentence whose "I am" is left out ("Working at Acme now").
-_ONGOING = frozenset("live work use write code learn move switch relocate start join enjoy love study fly travel head".split())
-_FINITE = re.compile(r"\b(?:is|are|was|were|helps?|makes?|has|have|gives?|takes?|can|will|looks?|sounds?|feels?|seems?|keeps?|gets?)\b")
+_ONGOING = frozenset(
+    "live work use write code learn move switch relocate start join enjoy love study fly travel head".split()
+)
+_FINITE = re.compile(
+    r"\b(?:is|are|was|were|helps?|makes?|has|have|gives?|takes?|can|will|looks?|sounds?|feels?|seems?|keeps?|gets?)\b"
+)
 _HEDGE = frozenset({"would", "could", "might", "may", "should", "shall", "hope to", "hoping to"})
-_PLANNED = frozenset({"will", "going to", "plan to", "plans to", "planning to", "planning on", "intend to", "intends to", "want to", "wants to"})
+_PLANNED = frozenset(
+    {
+        "will",
+        "going to",
+        "plan to",
+        "plans to",
+        "planning to",
+        "planning on",
+        "intend to",
+        "intends to",
+        "want to",
+        "wants to",
+    }
+)
 
 HYPOTHETICAL = re.compile(
     r"\b(?:if|unless|suppose|supposing|imagine|pretend|hypothetical(?:ly)?|wish|in case|whether|let us say|assum(?:e|ing)"
@@ -100,12 +122,12 @@ _HEDGED_CLAUSE = re.compile(
 )
 _ASKS = re.compile(
     r"^(?:(?:so|and|but|ok|hey|well),? )?(?:(?:am|is|are|was|were|do|does|did|have|has|can|could|will|would|should|shall|may|might) "
-    r"(?:not )?(?:I|you|he|she|it|we|they|my|your|the|there|this|that|any|anyone|[A-Z]\w+)\b"
+    r"(?:not )?(?:I|you|he|she|it|we|they|my|your|the|there|this|that|any|anyone|(?-i:[A-Z]\w+))\b"
     r"|(?:what|which|who|whom|whose|where|why|how)\b.*|any (?:idea|tips|thoughts|suggestions)\b.*)",
     re.IGNORECASE,
 )
 _REPORT = re.compile(
-    rf"^(?P<who>I|we|you|they|he|she|people|everyone|everybody|someone|somebody|[Mm]y (?:[a-z]+ )*{KIN}(?: {NAME})?"
+    rf"^(?P<who>I|we|you|they|he|she|people|everyone|everybody|someone|somebody|[Mm]y (?:(?!says|said|thinks|told|claims|joked)[a-z]+ ){{0,2}}{KIN}(?: {NAME})?"
     rf"|[Tt]he [a-z]+(?: [a-z]+)?|[Mm]y [a-z]+|{NAME}|[Rr]umou?r(?: has it)?)(?: \w+ly| has| have| had| just| also| always)* "
     r"(?:says?|said|saying|tells?(?: \w+)?|told(?: \w+)?|claims?|claimed|thinks?|thought|believes?|believed|reckons?|reckoned"
     r"|mentions?|mentioned|heard|hears?|insists?|insisted|suggests?|suggested|recommends?|recommended|announced|wrote|writes"
@@ -149,7 +171,9 @@ class Clause(msgspec.Struct, frozen=True, kw_only=True):
     def future_date(self) -> bool:
         """Whether it states a time that can lie ahead."""
         return any(
-            phrase.part == "by" or re.search(r"next|tomorrow|coming|^in |tonight", phrase.point, re.IGNORECASE)
+            phrase.part == "by"
+            or phrase.part == "at"
+            and re.search(r"next|tomorrow|coming|^in |tonight", phrase.point, re.IGNORECASE)
             for phrase in self.phrases
         )
 
@@ -192,16 +216,28 @@ def parse(text: str, speaker: Speaker, *, inherited: Clause | None = None) -> Cl
     plain = text.strip(" .!,;:-…")
     addition = re.match(r"(?:plus|also)\b", plain, re.IGNORECASE) is not None
     plain = _FILLER.sub("", plain)
-    plain = re.sub(r"^After (?:[\w-]+ ){1,3}(?:years?|months?|weeks?|days?)(?: (?:at|in|with|of) \w+)?,? (?=I |we )", "", plain)
-    plain = re.sub(r"^(?:when|while) I was (?:a |in )?(?:kid|child|young|little|teenager|college|school|\d+)\w*,? ", "back then ", plain, flags=re.IGNORECASE)
-    childhood = plain.startswith("back then ") or re.search(r"\bas a (?:kid|child|teenager|student)\b|\bgrowing up\b", plain) is not None
+    plain = re.sub(
+        r"^After (?:[\w-]+ ){1,3}(?:years?|months?|weeks?|days?)(?: (?:at|in|with|of) \w+)?,? (?=I |we )", "", plain
+    )
+    plain = re.sub(
+        r"^(?:when|while) I was (?:a |in )?(?:kid|child|young|little|teenager|college|school|\d+)\w*,? ",
+        "back then ",
+        plain,
+        flags=re.IGNORECASE,
+    )
+    childhood = (
+        plain.startswith("back then ")
+        or re.search(r"\bas a (?:kid|child|teenager|student)\b|\bgrowing up\b", plain) is not None
+    )
     scope = ""
     leading = _LEADING_SCOPE.match(plain)
     if leading:
         scope, plain = leading["scope"].lower(), plain[leading.end() :]
     phrases, plain = dates.find(plain.removeprefix("back then "), "en")
-    flags = {name: pattern.search(plain) is not None for name, pattern in
-             (("change", _CHANGE), ("addition", _ADDITION), ("ended", _ENDED), ("weak", _WEAK))}
+    flags = {
+        name: pattern.search(plain) is not None
+        for name, pattern in (("change", _CHANGE), ("addition", _ADDITION), ("ended", _ENDED), ("weak", _WEAK))
+    }
     flags["addition"] |= addition
     for pattern in (_CHANGE, _ADDITION, _ENDED, _WEAK, _ADVERB):
         plain = pattern.sub(" ", plain)
@@ -220,9 +256,16 @@ def parse(text: str, speaker: Speaker, *, inherited: Clause | None = None) -> Cl
     if childhood and chain["tense"] == "present":
         return None
     clause = Clause(
-        subject=subject, first_person=first_person, plural=plural, relation=relation, text=text, scope=scope,
-        phrases=phrases or (inherited.phrases if inherited and chain["form"] == "past" and not inherited.phrases else ()),
-        others=not first_person, **flags | chain | {"ended": flags["ended"]},
+        subject=subject,
+        first_person=first_person,
+        plural=plural,
+        relation=relation,
+        text=text,
+        scope=scope,
+        phrases=phrases
+        or (inherited.phrases if inherited and chain["form"] == "past" and not inherited.phrases else ()),
+        others=not first_person,
+        **flags | chain | {"ended": flags["ended"]},
     )
     return clause
 
@@ -274,6 +317,8 @@ def _auxiliaries(rest: str) -> dict[str, object] | None:
     while match := _AUXILIARY.match(rest):
         if match["word"] in {"have", "has", "had", "do", "does", "did"} and not _verbal(rest[match.end() :]):
             break
+        if match["word"] == "going to" and rest[match.end() :][:1].isupper():
+            break
         words.append(match["word"])
         rest = rest[match.end() :]
     used = set(words)
@@ -304,11 +349,16 @@ def _auxiliaries(rest: str) -> dict[str, object] | None:
         if form == "ing" and tense == "present":
             tense = "progressive"
     if verb and verb.base in {"get", "become"} and not copula:
-        predicate = re.sub(r"^get (?=(?:promoted|married|divorced|engaged|hired|fired|laid|diagnosed|let go)\b)", "be ", predicate)
+        predicate = re.sub(r"^get (?=(?:promoted|hired|fired|laid|diagnosed|let go)\b)", "be ", predicate)
     return {
-        "predicate": predicate, "tense": tense, "form": form,
-        "negated": "not" in used or "never" in used, "never": "never" in used, "ability": "can" in used,
-        "obliged": bool(used & {"must", "have to", "has to", "need to", "needs to"}), "wanted": bool(used & {"want to", "wants to"}),
+        "predicate": predicate,
+        "tense": tense,
+        "form": form,
+        "negated": "not" in used or "never" in used,
+        "never": "never" in used,
+        "ability": "can" in used,
+        "obliged": bool(used & {"must", "have to", "has to", "need to", "needs to"}),
+        "wanted": bool(used & {"want to", "wants to"}),
     }
 
 

@@ -89,7 +89,15 @@ def _clause(text: str, subject: str, language: str, tongue: Tongue) -> list[Draf
     plain = re.sub(r"\s+", " ", plain).strip()
     if language == "zh" and plain and not plain.startswith("我") and re.match(r"(?:搬|住在|喜欢|不|爱|养|改用)", plain):
         plain = "我" + plain
-    base = Draft(subject=subject, slot="", object="", phrases=phrases, change=change, addition=addition, polarity=-1 if negated else 1)
+    base = Draft(
+        subject=subject,
+        slot="",
+        object="",
+        phrases=phrases,
+        change=change,
+        addition=addition,
+        polarity=-1 if negated else 1,
+    )
     for frame in frames.table(language):
         match = _match(frame, plain, language)
         if match is None:
@@ -152,4 +160,6 @@ def _slot(slot: str, shown: str) -> str:
         return "drinks" if group == "drink" else "eats"
     if slot != "preferred":
         return slot
-    return {"food": "prefers", "thing": "prefers", "diet": "diet", "sport": "hobby", "hobby": "hobby"}.get(group, f"preferred_{group}")
+    return {"food": "prefers", "thing": "prefers", "diet": "diet", "sport": "hobby", "hobby": "hobby"}.get(
+        group, f"preferred_{group}"
+    )

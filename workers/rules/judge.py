@@ -99,7 +99,11 @@ def _correction(old: Cell, new: Cell) -> tuple[Ruling, str]:
 
 def _fulfilled(old: Cell, new: Cell) -> tuple[Ruling, str] | None:
     """A task or plan that a later statement closes."""
-    if not (old.modality == "planned" or old.cell_type in {"task", "plan"}) or new.modality == "planned" or new.ends is None:
+    if (
+        not (old.modality == "planned" or old.cell_type in {"task", "plan"})
+        or new.modality == "planned"
+        or new.ends is None
+    ):
         return None
     if new.cell_type in {"task", "plan"} or new.ends == ANY_VALUE:
         return None
@@ -123,9 +127,22 @@ def _elsewhere(old: Cell, new: Cell) -> tuple[Ruling, str]:
     """Two slots: only an explicit end of a thing used, owned or chosen reaches into another slot of the same object."""
     choice = {"uses", "prefers", "skill", "preferred", "chosen"}
     kinds = {_stem(old.slot), _stem(new.slot)}
-    if new.polarity < 0 and new.ends is not None and new.ends == old.object and kinds <= choice and old.polarity > 0 and not _closed(old):
+    if (
+        new.polarity < 0
+        and new.ends is not None
+        and new.ends == old.object
+        and kinds <= choice
+        and old.polarity > 0
+        and not _closed(old)
+    ):
         return ("compatible", "unrelated") if "skill" in kinds else _heir(old, new, "ended")
-    if new.ends is not None and new.ends == old.object and new.polarity > 0 and kinds <= {"preferred", "chosen", "uses"} and not _closed(old):
+    if (
+        new.ends is not None
+        and new.ends == old.object
+        and new.polarity > 0
+        and kinds <= {"preferred", "chosen", "uses"}
+        and not _closed(old)
+    ):
         return _heir(old, new, "changed")
     return "compatible", "unrelated"
 

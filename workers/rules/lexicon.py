@@ -22,7 +22,9 @@ _EDGES = " \t\n.,;:!?。，！？、()[]\"'"
 
 
 #: Verbs of two syllables that double their last letter.
-_DOUBLED = frozenset("prefer admit commit refer submit begin forget permit transfer program occur regret travel cancel".split())
+_DOUBLED = frozenset(
+    "prefer admit commit refer submit begin forget permit transfer program occur regret travel cancel".split()
+)
 
 
 class Value(msgspec.Struct, frozen=True):

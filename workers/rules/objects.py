@@ -15,7 +15,9 @@ _END = re.compile(
     r"|\band (?=(?:I|we|it|he|she|they|my|our|am|have|do|then|now|not|that)\b))",
     re.IGNORECASE,
 )
-_PREPOSITION = re.compile(r"\s+(?:with|for|in|at|on|from|about|around|near|through|during|over|under|via|against)\b", re.IGNORECASE)
+_PREPOSITION = re.compile(
+    r"\s+(?:with|for|in|at|on|from|about|around|near|through|during|over|under|via|against)\b", re.IGNORECASE
+)
 _NAME = re.compile(r"(?:Dr\.? )?[A-ZÄÖÜÁÉÍÓÚÑ][\w'’-]+(?: (?:van|von|de|der)(?= [A-Z]))?(?: [A-ZÄÖÜÁÉÍÓÚÑ][\w'’-]+)*")
 _PRONOUN = re.compile(
     r"(?:it|that|this|these|those|them|him|her|his|you|your|yours|me|us|everything|anything|nothing|something|someone|anyone"
@@ -57,7 +59,9 @@ def pick(frame: Frame, phrase: str) -> str | None:
     value = lexicon.find(found)
     if "-known" in frame.classes and value is not None:
         return None
-    if "-group" in frame.classes and re.search(r"\b(?:group|club|class|gym|team|choir|band|call|meeting|league|course)\b", found):
+    if "-group" in frame.classes and re.search(
+        r"\b(?:group|club|class|gym|team|choir|band|call|meeting|league|course)\b", found
+    ):
         return None
     if "+" in frame.classes and value is None:
         return None
@@ -105,7 +109,11 @@ def _sorted_out(sort: Sort, phrase: str, classes: frozenset[str]) -> str | None:
 def _place(phrase: str, classes: frozenset[str]) -> str | None:
     if phrase.startswith(("a ", "an ")):
         return None
-    plain = re.sub(r"^(?:the |a |sunny |beautiful |downtown |central |north(?:ern)? |south(?:ern)? |east(?:ern)? |west(?:ern)? )+", "", phrase)
+    plain = re.sub(
+        r"^(?:the |a |sunny |beautiful |downtown |central |north(?:ern)? |south(?:ern)? |east(?:ern)? |west(?:ern)? )+",
+        "",
+        phrase,
+    )
     match = _NAME.match(plain)
     if match is None:
         return None
@@ -160,7 +168,10 @@ def known(phrase: str, classes: frozenset[str]) -> str | None:
     gerund = head.casefold()
     if "sport" in wanted and _GERUND.match(gerund) and gerund not in _NO_PASTIME and len(head.split()) == 1:
         return head
-    first = re.match(r"([\w#+.-]*[\w#+])(?= (?:a lot|at all|daily|every|full|code|stuff|more|most|much|myself|music|lessons|classes))", plain)
+    first = re.match(
+        r"([\w#+.-]*[\w#+])(?= (?:a lot|at all|daily|every|full|code|stuff|more|most|much|myself|music|lessons|classes))",
+        plain,
+    )
     if first and (value := lexicon.find(first[1])) is not None and wanted & set(value.classes):
         return first[1]
     return None
@@ -179,14 +190,24 @@ def _thing(phrase: str) -> str | None:
     many = _enumeration(phrase)
     if many:
         return many
-    plain = re.sub(r"^(?:some|any|a bit of|a lot of|lots of|all kinds of|all sorts of|good|listening to|eating|drinking) ", "", cut(phrase))
+    plain = re.sub(
+        r"^(?:some|any|a bit of|a lot of|lots of|all kinds of|all sorts of|good|listening to|eating|drinking) ",
+        "",
+        cut(phrase),
+    )
     plain = re.sub(r"\s+(?:every|each|most|twice|daily|at all|a lot|these|quite|even|very|today|not)\b.*$", "", plain)
     if lexicon.find(plain) is None:
         plain = _PREPOSITION.split(plain, maxsplit=1)[0]
-    if _PRONOUN.match(plain) or (re.match(r"(?:the|an?)\s", plain) and lexicon.find(plain) is None and not plain[:2] in {"a ", "an"}):
+    if _PRONOUN.match(plain) or (
+        re.match(r"(?:the|an?)\s", plain) and lexicon.find(plain) is None and not plain[:2] in {"a ", "an"}
+    ):
         return None
     found = lexicon.bare(plain)
-    if lexicon.find(found) is None and _GERUND.match(found.split(" ", 1)[0]) and (not _doing(found, cut(phrase)) or re.search(r"^\S+ (?:to|by|like|with)\b", phrase)):
+    if (
+        lexicon.find(found) is None
+        and _GERUND.match(found.split(" ", 1)[0])
+        and (not _doing(found, cut(phrase)) or re.search(r"^\S+ (?:to|by|like|with)\b", phrase))
+    ):
         return None
     return found if 0 < len(found.split()) <= 5 and re.search(r"\w", found) else None
 
@@ -196,4 +217,27 @@ def _doing(found: str, phrase: str) -> bool:
     words = found.split()
     if words[0] in _VAGUE or len(words) > 3 or _PREPOSITION.search(phrase):
         return False
-    return not any(word in {"a", "an", "the", "this", "that", "my", "our", "your", "people", "others", "them", "ones", "it", "in", "into", "out", "up", "on"} for word in words[1:])
+    return not any(
+        word
+        in {
+            "a",
+            "an",
+            "the",
+            "this",
+            "that",
+            "my",
+            "our",
+            "your",
+            "people",
+            "others",
+            "them",
+            "ones",
+            "it",
+            "in",
+            "into",
+            "out",
+            "up",
+            "on",
+        }
+        for word in words[1:]
+    )

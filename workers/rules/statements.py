@@ -18,11 +18,17 @@ _PROCEDURE = re.compile(
     r"|to (?P<aim>[a-z][^,]+), (?P<aimed>(?:I|we|you) .+))$",
     re.IGNORECASE,
 )
-_PROCEDURE_LAST = re.compile(r"(?P<main>(?:I|we|always) .+?) (?P<word>when(?:ever)?|every time|each time|before|after) (?P<condition>[^,]+)$", re.IGNORECASE)
-_MAIN = re.compile(r"(?:(?P<who>I|we|you)\b)? ?(?:(?:always|usually|first|just|normally|then|simply|typically|generally|have to|need to|must|should) )*(?P<verb>[a-z]+)\b(?P<rest>.*)", re.IGNORECASE)
+_PROCEDURE_LAST = re.compile(
+    r"(?P<main>(?:I|we|always) .+?) (?P<word>when(?:ever)?|every time|each time|before|after) (?P<condition>[^,]+)$",
+    re.IGNORECASE,
+)
+_MAIN = re.compile(
+    r"(?:(?P<who>I|we|you)\b)? ?(?:(?:always|usually|first|just|normally|then|simply|typically|generally|have to|need to|must|should) )*(?P<verb>[a-z]+)\b(?P<rest>.*)",
+    re.IGNORECASE,
+)
 _STATIVE = frozenset(
     "be have like love hate feel want think live prefer know see hear need get understand hope wish enjoy say tell move become "
-    "keep make stay try trust listen take come die agree let believe remember forget look seem wonder find guess own".split()
+    "keep make stay try trust listen come die agree let believe remember forget look seem wonder find guess own".split()
 )
 _HARM = (
     r"(?:slip|fail|break|crash|delay|miss|overrun|lose|leak|collapse|expire|exceed|derail|block|overflow|drop|hurt|damage|cost|corrupt|overheat"
@@ -31,17 +37,34 @@ _HARM = (
     r"|push back|back out|pull out|quit|leave us|time out|blow up|shut down)"
 )
 _RISKS = (
-    re.compile(rf"(?P<who>(?:the |our |my |this |that |a )?[\w' -]{{1,50}}?) (?:may|might|could) (?P<what>(?:\w+ly )?{_HARM}\b.*)", re.IGNORECASE),
+    re.compile(
+        rf"(?P<who>(?:the |our |my |this |that |a )?[\w' -]{{1,50}}?) (?:may|might|could) (?P<what>(?:\w+ly )?{_HARM}\b.*)",
+        re.IGNORECASE,
+    ),
     re.compile(r"there is (?:a|some) (?:\w+ )?(?:risk|danger|chance) (?:that|of) (?P<what>.+)", re.IGNORECASE),
-    re.compile(r"(?:I am|we are) (?:\w+ )?(?:worried|afraid|concerned|nervous) (?:that|about) (?P<what>(?:the|our|my|we|this) .+)", re.IGNORECASE),
-    re.compile(r"(?P<who>(?:the |our |my |this )[\w' -]{1,50}?) (?P<what>is at risk\b.*|risks \w+ing\b.*|is in danger of .+)", re.IGNORECASE),
+    re.compile(
+        r"(?:I am|we are) (?:\w+ )?(?:worried|afraid|concerned|nervous) (?:that |about )?(?P<what>(?:the|our|my|we|this) .+)",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        r"(?P<who>(?:the |our |my |this )[\w' -]{1,50}?) (?P<what>is at risk\b.*|risks \w+ing\b.*|is in danger of .+)",
+        re.IGNORECASE,
+    ),
     re.compile(r"(?:the )?(?:biggest |main |big |major )?risk(?: is that| here is that|:) (?P<what>.+)", re.IGNORECASE),
 )
-_BECAUSE = re.compile(r",? (?:because(?! of)|since(?= (?:the|our|my|we|they|he|she|it)\b)|as(?= (?:the|our|my)\b)|given that|now that|due to the fact that) (?P<cause>.+)$", re.IGNORECASE)
+_BECAUSE = re.compile(
+    r",? (?:because(?! of)|since(?= (?:the|our|my|we|they|he|she|it)\b)|as(?= (?:the|our|my)\b)|given that|now that|due to the fact that) (?P<cause>.+)$",
+    re.IGNORECASE,
+)
 _BECAUSE_OF = re.compile(r",? (?:because of|due to|thanks to|owing to) (?P<cause>.+)$", re.IGNORECASE)
-_OBLIGED = re.compile(r"(?P<who>I|we) (?:really |still |also |definitely |urgently )*(?P<how>must|have to|need to|should|ought to|am supposed to|are supposed to)(?: really| still| also)* (?P<deed>[a-z]+ .+)")
+_OBLIGED = re.compile(
+    r"(?P<who>I|we) (?:really |still |also |definitely |urgently )*(?P<how>must|have to|need to|should|ought to|am supposed to|are supposed to)(?: really| still| also)* (?P<deed>[a-z]+ .+)"
+)
 _INVERTED = re.compile(r"(?P<deed>[A-Z]?[a-z]+ .+?),? (?:I|we) (?:must|have to|need to|should|really must)$")
-_REMINDER = re.compile(r"(?:please )?(?:remind me to|do not let me forget to|do not forget to|remember to|TODO:?|to-?do:?|task:|make sure (?:that )?I|I must not forget to|I promised to|I am supposed to|note to self:) (?P<deed>[A-Za-z]+ .+)", re.IGNORECASE)
+_REMINDER = re.compile(
+    r"(?:please )?(?:remind me to|do not let me forget to|do not forget to|remember to|TODO:?|to-?do:?|task:|make sure (?:that )?I|I must not forget to|I promised to|I am supposed to|note to self:) (?P<deed>[A-Za-z]+ .+)",
+    re.IGNORECASE,
+)
 _DUE = re.compile(r"(?:The|My|Our|the|my|our) (?P<thing>[\w -]{3,40}?) (?:is|are) due\b.*")
 _DEADLINE = re.compile(r"(?:the |my |our )?deadline for (?:the |my |our )?(?P<thing>[\w -]+?) is .*", re.IGNORECASE)
 #: What one has to do even without a date; anything else is only a manner of speaking.
@@ -50,12 +73,22 @@ _ERRANDS = frozenset(
     "update review register apply deliver repair mail contact reply complete publish deploy merge pack ship upload invoice "
     "reschedule wash water feed invite change replace check install back close".split()
 )
-_IDLE = frozenset("say admit confess know think agree be understand go see tell have feel stop ask wait talk remember sleep get mention look".split())
+_IDLE = frozenset(
+    "say admit confess know think agree be understand go see tell have feel stop ask wait talk remember sleep get mention look".split()
+)
 _DONE = (
-    re.compile(r"(?:The |My |Our |the )?(?P<thing>[A-Za-z][\w' -]{2,40}?) (?:(?:is|are|was|were|has been|have been|got) )?(?:all |now |finally |already |just |successfully )*(?P<verb>sent|done|finished|paid|submitted|completed|delivered|shipped|booked|signed|fixed|filed|published|deployed|merged|released|renewed|cancelled|canceled|called off|sorted|ordered|returned|cleaned|repaired|reviewed|printed|posted|updated|closed|scheduled)(?: now| today| yesterday| already| this morning)*"),
-    re.compile(r"(?:I|we) (?:have )?(?:just |already |finally |now )*(?P<verb>sent|did|done|finished|paid|submitted|completed|delivered|shipped|booked|signed|fixed|filed|published|deployed|merged|renewed|cancelled|canceled|called off|called|ordered|returned|cleaned|repaired|reviewed|printed|posted|updated|wrote|written|bought|picked up|emailed|handed in|turned in|scheduled|watered|washed) (?:off |out |in )?(?:the|my|our|all the) (?P<thing>[\w' -]{2,40}?)(?: (?:to|with|for|at|on|in) .*| now| already| today| yesterday)?"),
-    re.compile(r"(?P<verb>[Dd]one|[Ff]inished|[Ss]ent|[Pp]aid|[Ss]ubmitted|[Cc]ancelled|[Bb]ooked|[Ff]ixed) (?:with )?(?:the|my|our) (?P<thing>[\w' -]{2,40})"),
-    re.compile(r"(?:The |My |Our |the )?(?P<thing>[\w' -]{2,40}?) (?:is|got|has been|was) (?P<verb>cancelled|canceled|called off)"),
+    re.compile(
+        r"(?:The |My |Our |the )?(?P<thing>[A-Za-z][\w' -]{2,40}?) (?:(?:is|are|was|were|has been|have been|got) )?(?:all |now |finally |already |just |successfully )*(?P<verb>sent|done|finished|paid|submitted|completed|delivered|shipped|booked|signed|fixed|filed|published|deployed|merged|released|renewed|cancelled|canceled|called off|sorted|ordered|returned|cleaned|repaired|reviewed|printed|posted|updated|closed|scheduled)(?: now| today| yesterday| already| this morning)*"
+    ),
+    re.compile(
+        r"(?:I|we) (?:have )?(?:just |already |finally |now )*(?P<verb>sent|did|done|finished|paid|submitted|completed|delivered|shipped|booked|signed|fixed|filed|published|deployed|merged|renewed|cancelled|canceled|called off|called|ordered|returned|cleaned|repaired|reviewed|printed|posted|updated|wrote|written|bought|picked up|emailed|handed in|turned in|scheduled|watered|washed) (?:off |out |in )?(?:the|my|our|all the) (?P<thing>[\w' -]{2,40}?)(?: (?:to|with|for|at|on|in) .*| now| already| today| yesterday)?"
+    ),
+    re.compile(
+        r"(?P<verb>[Dd]one|[Ff]inished|[Ss]ent|[Pp]aid|[Ss]ubmitted|[Cc]ancelled|[Bb]ooked|[Ff]ixed) (?:with )?(?:the|my|our) (?P<thing>[\w' -]{2,40})"
+    ),
+    re.compile(
+        r"(?:The |My |Our |the )?(?P<thing>[\w' -]{2,40}?) (?:is|got|has been|was) (?P<verb>cancelled|canceled|called off)"
+    ),
 )
 _NO_THING = re.compile(
     r"\b(?:I|we|you|he|she|it|they|that|this|not|never|me|us|your|what|when|who|keep\w*|let|get|have|had|be|am|all|been|everything|so|just)\b|n't",
@@ -63,38 +96,91 @@ _NO_THING = re.compile(
 )
 _GENERIC_DONE = frozenset({"done", "did", "finished", "completed", "sorted"})
 _CANCELLED = frozenset({"cancelled", "canceled", "called off"})
-_TASK_STOP = frozenset("a an the my our your his her their to of me us it some that this all up off out in for with at on by and i we please".split())
-_CHOOSE = (
-    re.compile(r"(?P<we>we|I) (?:have )?(?:finally |just |now )*(?:decided|agreed|opted|chosen|chose|voted|elected)(?: together)? (?P<not>not |against )?to (?P<deed>.+)", re.IGNORECASE),
-    re.compile(r"(?P<we>we|I) (?:have )?(?:finally |just |now )*(?:decided on|decided for|agreed on|opted for|settled on|chosen|chose|picked|selected|went with|are going with|am going with|are sticking with|are standardi[sz]ing on|decided (?P<not>against)) (?P<o>.+)", re.IGNORECASE),
-    re.compile(r"(?P<we>we) (?:will|shall|are going to)(?: now| definitely)* (?P<not>not |no longer )?(?P<deed>(?:use|go with|stick with|stick to|adopt|build on|deploy (?:on|to)|host on|switch to|move to|migrate to|standardi[sz]e on|choose|pick|replace) .+)", re.IGNORECASE),
-    re.compile(r"(?:okay |ok )?(?P<we>let us)(?: just)? (?P<not>not )?(?P<deed>(?:use|go with|stick with|adopt|switch to|move to|build) .+)", re.IGNORECASE),
-    re.compile(r"(?P<we>(?:the )?(?:final )?decision)(?::| is| was)(?: that)?(?: we (?:will )?)?(?P<not>)(?: to)? (?P<deed>.+)", re.IGNORECASE),
-    re.compile(r"(?P<we>we) are (?P<not>)(?P<tool>(?:switching|moving|migrating|dropping|replacing) .+)", re.IGNORECASE),
+_TASK_STOP = frozenset(
+    "a an the my our your his her their to of me us it some that this all up off out in for with at on by and i we please".split()
 )
-_CHOSEN = re.compile(r"(?:(?:use|go with|stick with|stick to|adopt|build (?:it )?(?:on|in|with)|deploy (?:on|to)|host (?:it )?on|(?:switch|switching|move|moving|migrate|migrating)(?: over)?(?: from (?P<from>.+?))? to|standardi[sz]e on|choose|pick|keep) )?(?P<o>.+)", re.IGNORECASE)
-_SWAP = re.compile(r"(?:replace|replacing|drop|dropping|swap|ditch) (?P<old>.+?) (?:with|by|for|in favou?r of) (?P<o>.+)", re.IGNORECASE)
-_INSTEAD = re.compile(r",? (?:instead of|rather than|over|in place of|not|and not|and drop) (?P<old>.+)$", re.IGNORECASE)
+_CHOOSE = (
+    re.compile(
+        r"(?P<we>we|I|(?:the|our|my) team) (?:have |has )?(?:finally |just |now )*(?:decided|agreed|opted|chosen|chose|voted|elected)(?: together)? (?P<not>not |against )?to (?P<deed>.+)",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        r"(?P<we>we|I|(?:the|our|my) team) (?:have |has )?(?:finally |just |now )*(?:ended up (?:choosing|picking|going with|using)|decided on|decided for|agreed on|opted for|settled on|chosen|chose|picked|selected|went with|are going with|am going with|are sticking with|are standardi[sz]ing on|decided (?P<not>against)) (?P<o>.+)",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        r"(?P<we>we) (?:will|shall|are)(?: now| definitely)* (?P<not>not |no longer )?(?:going to )?(?P<deed>(?:use|go with|stick with|stick to|adopt|build on|deploy (?:on|to)|host on|switch to|move to|migrate to|standardi[sz]e on|choose|pick|replace) .+)",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        r"(?:okay |ok )?(?P<we>let us)(?: just)? (?P<not>not )?(?P<deed>(?:use|go with|stick with|adopt|switch to|move to|build) .+)",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        r"(?P<we>(?:the )?(?:final )?decision)(?::| is| was)(?: that)?(?: we (?:will )?)?(?P<not>)(?: to)? (?P<deed>.+)",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        r"(?P<we>we) are (?P<not>)(?P<tool>(?:switching|moving|migrating|dropping|replacing) .+)", re.IGNORECASE
+    ),
+)
+_CHOSEN = re.compile(
+    r"(?:(?:use|go with|stick with|stick to|adopt|build (?:it )?(?:on|in|with)|deploy (?:on|to)|host (?:it )?on|(?:switch|switching|move|moving|migrate|migrating)(?: over)?(?: from (?P<from>.+?))? to|standardi[sz]e on|choose|pick|keep) )?(?P<o>.+)",
+    re.IGNORECASE,
+)
+_SWAP = re.compile(
+    r"(?:replace|replacing|drop|dropping|swap|ditch) (?P<old>.+?) (?:with|by|for|in favou?r of) (?P<o>.+)",
+    re.IGNORECASE,
+)
+_INSTEAD = re.compile(
+    r",? (?:instead of|rather than|over|in place of|not|and not|and drop) (?P<old>.+)$", re.IGNORECASE
+)
 _OPINIONS = (
-    re.compile(r"(?:(?:(?:personally|honestly),? )?I (?:really |honestly |personally |still |do )*(?P<not>not )?(?:really )?(?:think|believe|feel|reckon|would say)(?: that)?|in my (?:humble |honest )?opinion,?|imh?o,?|if you ask me,?|to me,?|for me,?) (?P<target>[\w#+.' -]{1,40}?) (?P<is>is|are|was|were|looks?|feels?|tastes?|sounds?|has|have|makes?|lacks?) (?P<what>.+)", re.IGNORECASE),
-    re.compile(r"I (?:really |honestly |still )*(?:(?:do )(?P<not>not ))?find (?P<target>[\w#+.' -]{1,40}?)(?P<is> to be)? (?P<what>(?:(?:very|too|so|quite|really|pretty|a bit|rather|more|less|extremely) )*[a-z]+(?:ing|ed|ful|ive|ous|able|ible|al|y|ic|less|ent|ant|ult|ard|eat|ad|ood|ar|ow|ng|pid|le)\b.*)"),
-    re.compile(r"(?P<target>[\w#+.' -]{1,40}?) (?P<is>is|are) (?P<not>not )?(?P<what>[\w' -]+?),? (?:in my (?:humble )?opinion|imh?o|if you ask me|I (?:think|believe))", re.IGNORECASE),
+    re.compile(
+        r"(?:(?:(?:personally|honestly),? )?I (?:really |honestly |personally |still |do )*(?P<not>not )?(?:really )?(?:think|believe|feel|reckon|would say)(?: that)?|in my (?:humble |honest )?opinion,?|imh?o,?|if you ask me,?|to me,?|for me,?) (?P<target>[\w#+.' -]{1,40}?) (?P<is>is|are|was|were|looks?|feels?|tastes?|sounds?|has|have|makes?|lacks?) (?P<what>.+)",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        r"I (?:really |honestly |still )*(?:(?:do )(?P<not>not ))?find (?P<target>[\w#+.' -]{1,40}?)(?P<is> to be)? (?P<what>(?:(?:very|too|so|quite|really|pretty|a bit|rather|more|less|extremely|way too) )+[a-z]+\b.*|[a-z]+(?:ing|ed|ful|ive|ous|able|ible|al|y|ic|less|ent|ant|ult|ard|eat|ad|ood|ar|ow|ng|pid|le)\b.*)"
+    ),
+    re.compile(
+        r"(?P<target>[\w#+.' -]{1,40}?) (?P<is>is|are) (?P<not>not )?(?P<what>[\w' -]+?),? (?:in my (?:humble )?opinion|imh?o|if you ask me|I (?:think|believe))",
+        re.IGNORECASE,
+    ),
 )
 _ARTEFACT = r"(?:system|app|application|agent|tool|service|site|website|project|bot|chatbot|product|feature|API|engine|platform|page|software|library|program|database|model|dashboard|assistant|memory|pipeline|module|interface|UI|server|client|script|game|device|robot|algorithm|component)"
-_REQUIRED = re.compile(rf"(?:(?P<it>it)|(?:the|this|that|our|my) (?P<thing>(?:[\w-]+ ){{0,3}}{_ARTEFACT})s?)(?: also| always)* (?P<must>should|must|has to|needs to|shall)(?: also| always)* (?P<what>(?P<not>not )?[a-z]+\b.*)", re.IGNORECASE)
-_REMEMBER = re.compile(r"(?:(?:and|also|please|pls|hey|so|ok|okay|could you|can you|i want you to|i would like you to),? )*(?:remember|note|keep in mind|bear in mind|do not forget|make a note|memori[sz]e|for the record)(?: for (?:later|me|the future))?(?:(?::| that) (?P<what>.+)|(?P<bare> (?:I|my|we|our)\b.+))$", re.IGNORECASE)
-_FORGET = re.compile(r"(?:(?:and|please|pls|could you|can you|will you|you can|you should|i want you to|i would like you to|actually),? )*(?:forget|erase|delete|unlearn)(?: everything)?(?: about)?(?: that| what I (?:said|told you) about)? (?P<what>(?:I|my|we|our|the fact|about|what|that)\b.+)$", re.IGNORECASE)
+_REQUIRED = re.compile(
+    rf"(?:(?P<it>it)|(?:the|this|that|our|my) (?P<thing>(?:[\w-]+ ){{0,3}}{_ARTEFACT})s?)(?: also| always)* (?P<must>should|must|has to|needs to|shall)(?: also| always)* (?P<what>(?P<not>not )?[a-z]+\b.*)",
+    re.IGNORECASE,
+)
+_REMEMBER = re.compile(
+    r"(?:(?:and|also|please|pls|hey|so|ok|okay|could you|can you|i want you to|i would like you to),? )*(?:remember|note|keep in mind|bear in mind|do not forget|make a note|memori[sz]e|for the record)(?: for (?:later|me|the future))?(?:(?::| that) (?P<what>.+)|(?P<bare> (?:I|my|we|our)\b.+))$",
+    re.IGNORECASE,
+)
+_FORGET = re.compile(
+    r"(?:(?:and|please|pls|could you|can you|will you|you can|you should|i want you to|i would like you to|actually),? )*(?:forget|erase|delete|unlearn)(?: everything)?(?: about)?(?: that| what I (?:said|told you) about)? (?P<what>(?:I|my|we|our|the fact|about|what|that)\b.+)$",
+    re.IGNORECASE,
+)
 _WORDS = r"[\w.&+#'-]+(?: [\w.&+#'-]+){0,3}"
 _CORRECTION = (
-    re.compile(rf"(?:.*?\b(?:I meant(?: to say)?|I mean|correction|make that|should have said|should be)\b[:,]? )(?P<new>{_WORDS}?),? (?:and |definitely )?not (?P<old>{_WORDS})$", re.IGNORECASE),
-    re.compile(rf"(?:(?:sorry|correction|oops|wait|no|my mistake|scratch that|actually)[,:!.]? )+(?:(?:it is|it's|that's|that is) )?(?P<new>(?:(?:in|at|on) )?[A-Z0-9][\w.&+#'-]*(?: [\w.&+#'-]+){{0,2}}), not (?P<old>{_WORDS})$", re.IGNORECASE),
-    re.compile(rf"(?:I said|I wrote|when I said) (?P<old>{_WORDS}?),? (?:but )?I (?:meant|mean) (?P<new>{_WORDS})$", re.IGNORECASE),
+    re.compile(
+        rf"(?:.*?\b(?:I meant(?: to say)?|I mean|correction|make that|should have said|should be)\b[:,]? )(?P<new>{_WORDS}?),? (?:and |definitely )?not (?P<old>{_WORDS})$",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        rf"(?:(?:sorry|correction|oops|wait|no|my mistake|scratch that|actually)[,:!.]? )+(?:(?:it is|it's|that's|that is) )?(?P<new>(?:(?:in|at|on) )?[A-Z0-9][\w.&+#'-]*(?: [\w.&+#'-]+){{0,2}}), not (?P<old>{_WORDS})$",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        rf"(?:I said|I wrote|when I said) (?P<old>{_WORDS}?),? (?:but )?I (?:meant|mean) (?P<new>{_WORDS})$",
+        re.IGNORECASE,
+    ),
     re.compile(r"[Nn]ot (?P<old>[A-Z][\w.&+#-]*),? but (?P<new>[A-Z][\w.&+#-]*)$"),
 )
 
 
 def procedure(text: str, speaker: Speaker) -> Draft | None:
-    """"When the build fails I clear the cache.\""""
+    """ "When the build fails I clear the cache.\""""
     match = _PROCEDURE.match(text)
     if match and match["aim"]:
         condition, main, word = "to " + match["aim"], match["aimed"], "to"
@@ -105,22 +191,50 @@ def procedure(text: str, speaker: Speaker) -> Draft | None:
     first = condition.split(" ", 1)[0].casefold()
     if first in {"you", "he", "she", "they", "i", "possible", "necessary"} and (word == "if" or first != "i"):
         return None
-    if _is_past(condition) or re.search(r"\b(?:would|will|could|might|may|going to|was|were|had|did|wish|[A-Z]\w+ said)\b|\bcan (?!not)", text) or condition.split(" ", 1)[0].endswith("ing"):
+    if (
+        _is_past(condition)
+        or re.search(
+            r"\b(?:would|will|could|might|may|going to|was|were|had|did|wish|[A-Z]\w+ said)\b|\bcan (?!not)", text
+        )
+        or condition.split(" ", 1)[0].endswith("ing")
+    ):
         return None
     act = _MAIN.match(main)
     verb = lexicon.verb(act["verb"]) if act else None
-    plausible = act is not None and (verb.form == "base" if verb else bool(act["who"]) and not re.search(r"(?:s|ed|ing|m|not)$", act["verb"]))
-    if act is None or not plausible or act["verb"] in _STATIVE or (not act["who"] and "always" not in main.casefold() and act["verb"] in {"let", "look"}):
+    plausible = act is not None and (
+        verb.form == "base" if verb else bool(act["who"]) and not re.search(r"(?:s|ed|ing|m|not)$", act["verb"])
+    )
+    if (
+        act is None
+        or not plausible
+        or act["verb"] in _STATIVE
+        or (not act["who"] and "always" not in main.casefold() and act["verb"] in {"let", "look"})
+    ):
         return None
-    if act["verb"].endswith("ly") or _is_past(main) or re.search(r"\b(?:years?|months?|weeks?|days?|hours?|a while|that|this)$", condition):
+    if (
+        act["verb"].endswith("ly")
+        or _is_past(main)
+        or re.search(r"\b(?:years?|months?|weeks?|days?|hours?|a while|that|this)$", condition)
+    ):
         return None
-    if dates.find(condition, "en")[0] or not act["rest"].strip():
+    if dates.find(f"{word} {condition}", "en")[0] or not act["rest"].strip():
         return None
-    return Draft(subject=speaker.subject, slot="procedure", object=key(condition), content=wording.third_person(text, speaker.subject), plural=act["who"] == "we")
+    return Draft(
+        subject=speaker.subject,
+        slot="procedure",
+        object=key(condition),
+        content=wording.third_person(text, speaker.subject),
+        plural=act["who"] == "we",
+    )
 
 
 def _is_past(text: str) -> bool:
-    return any((verb := lexicon.verb(word)) is not None and verb.form in {"past", "past_or_participle"} and verb.base not in {"set", "put", "cut", "hit", "let", "read", "quit"} for word in re.findall(r"[a-z]+", text))
+    return any(
+        (verb := lexicon.verb(word)) is not None
+        and verb.form in {"past", "past_or_participle"}
+        and verb.base not in {"set", "put", "cut", "hit", "let", "read", "quit"}
+        for word in re.findall(r"[a-z]+", text)
+    )
 
 
 def split_cause(text: str) -> tuple[str, str]:
@@ -130,7 +244,7 @@ def split_cause(text: str) -> tuple[str, str]:
 
 
 def risk(text: str, speaker: Speaker) -> Draft | None:
-    """"The release may slip because the vendor is late.\""""
+    """ "The release may slip because the vendor is late.\""""
     effect, cause = split_cause(text)
     for pattern in _RISKS:
         match = pattern.match(effect)
@@ -138,12 +252,24 @@ def risk(text: str, speaker: Speaker) -> Draft | None:
             continue
         groups = match.groupdict()
         who = lexicon.bare(groups.get("who") or "")
-        if who.casefold() in {"you", "he", "she", "it", "they", "that", "this", "who", "what", "there", "one"} or who.startswith(("I ", "you ", "if ")):
-            return None
+        if who.casefold() in {
+            "you",
+            "he",
+            "she",
+            "it",
+            "they",
+            "that",
+            "this",
+            "who",
+            "what",
+            "there",
+            "one",
+        } or who.startswith(("I ", "you ", "if ", "we ")):
+            continue
         mine = not who or who.casefold() in {"i", "we"}
         phrases, what = dates.find(_BECAUSE_OF.sub("", match["what"]), "en")
         return Draft(
-            subject=speaker.subject if mine else who, slot="risk", object=key((who + " " if not mine else "") + re.sub(r"^is |\bif .*", "", what)), cause=cause,
+            subject=speaker.subject if mine else who, slot="risk", object=key((who + " " if not mine else "") + re.sub(r"^is |\bif .*|\b(?:might|may|could) ", "", what)), cause=cause,
             content=wording.third_person(text, speaker.subject), phrases=phrases, cell_type="risk", basis="first_person", plural=who.casefold() == "we",
         )  # fmt: skip
     return None
@@ -151,7 +277,10 @@ def risk(text: str, speaker: Speaker) -> Draft | None:
 
 def cause_of(cause: str, speaker: Speaker) -> Draft | None:
     """The reason of a risk or a decision as a statement of its own: "the vendor is late"."""
-    match = re.match(r"(?P<who>(?:the |our |my |this |that )?[\w' -]{1,40}?) (?P<verb>is|are|was|were|has|have|keeps?|does|do|takes?|needs?|lacks?|can not|[a-z]+s)\b (?P<what>.+)", cause)
+    match = re.match(
+        r"(?P<who>(?:the |our |my |this |that )?[\w' -]{1,40}?) (?P<verb>is|are|was|were|has|have|keeps?|does|do|takes?|needs?|lacks?|can not|[a-z]+s)\b (?P<what>.+)",
+        cause,
+    )
     if match is None:
         return None
     who = lexicon.bare(match["who"])
@@ -159,25 +288,44 @@ def cause_of(cause: str, speaker: Speaker) -> Draft | None:
         return None
     polarity = -1 if re.search(r"\b(?:not|no longer)\b", cause) else 1
     stated = wording.third_person(cause, speaker.subject)
-    return Draft(subject=who, slot="state", object=key(match["what"]), shown=match["what"], content=stated, basis="first_person", polarity=polarity)
+    return Draft(
+        subject=who,
+        slot="state",
+        object=key(match["what"]),
+        shown=match["what"],
+        content=stated,
+        basis="first_person",
+        polarity=polarity,
+    )
 
 
 def key(text: str) -> str:
     """The normal form of a deed: verbs in their base form, nouns singular, small words left out."""
     words = re.findall(r"[\w#+'-]+", text.casefold())
-    kept = [verb.base if (verb := lexicon.verb(word)) and not word.endswith("s") else lexicon.singular(word) for word in words if word not in _TASK_STOP]
+    kept = [
+        verb.base if (verb := lexicon.verb(word)) and not word.endswith("s") else lexicon.singular(word)
+        for word in words
+        if word not in _TASK_STOP
+    ]
     return " ".join(kept[:6])
 
 
 def task(text: str, speaker: Speaker) -> Draft | None:
-    """"Send the invoice by Friday, I must.\""""
+    """ "Send the invoice by Friday, I must.\""""
     plain = text.strip(" .!")
     due = _DUE.match(plain) or _DEADLINE.match(plain)
     if due:
         phrases, _ = dates.find(plain, "en")
         if not phrases:
             return None
-        return Draft(subject=speaker.subject, slot="task", object=key("finish " + due["thing"]), cell_type="task", phrases=phrases, content=wording.third_person(plain, speaker.subject))
+        return Draft(
+            subject=speaker.subject,
+            slot="task",
+            object=key("finish " + due["thing"]),
+            cell_type="task",
+            phrases=phrases,
+            content=wording.third_person(plain, speaker.subject),
+        )
     match = _REMINDER.match(plain) or _INVERTED.match(plain) or _OBLIGED.match(plain)
     if match is None or MASK in match["deed"]:
         return None
@@ -186,17 +334,25 @@ def task(text: str, speaker: Speaker) -> Draft | None:
     verb = lexicon.verb(deed.split(" ", 1)[0])
     asked = match.re is _REMINDER or match.re is _INVERTED
     weak = "how" in match.groupdict() and match["how"] in {"should", "ought to"}
-    if (verb is None and not asked) or (verb is not None and (verb.form != "base" or verb.base in _IDLE) and not asked) or (weak and not phrases):
+    if (
+        (verb is None and not asked)
+        or (verb is not None and (verb.form != "base" or verb.base in _IDLE) and not asked)
+        or (weak and not phrases)
+    ):
         return None
-    if re.search(r"\b(?:that|this|it|them|you|yourself|myself|one)$", deed) or (not asked and not phrases and (verb is None or verb.base not in _ERRANDS)):
+    if re.search(r"\b(?:that|this|it|them|you|yourself|myself|one)$", deed) or (
+        not asked and not phrases and (verb is None or verb.base not in _ERRANDS)
+    ):
         return None
     deed = deed[0].lower() + deed[1:]
     said = f"{wording.shown_name(speaker.subject, 'en')} has to {wording.third_person(deed, speaker.subject)[0].lower()}{wording.third_person(deed, speaker.subject)[1:]}"
-    return Draft(subject=speaker.subject, slot="task", object=key(deed), cell_type="task", phrases=phrases, content=said)
+    return Draft(
+        subject=speaker.subject, slot="task", object=key(deed), cell_type="task", phrases=phrases, content=said
+    )
 
 
 def done(text: str, speaker: Speaker) -> Draft | None:
-    """"Invoice sent.", "I cancelled the trip to Rome.\""""
+    """ "Invoice sent.", "I cancelled the trip to Rome.\""""
     phrases, plain = dates.find(text.strip(" .!"), "en")
     for pattern in _DONE:
         match = pattern.fullmatch(plain)
@@ -217,8 +373,8 @@ def done(text: str, speaker: Speaker) -> Draft | None:
 
 
 def decision(text: str, speaker: Speaker) -> list[Draft]:
-    """"We'll use Postgres instead of MySQL.\""""
-    effect, cause = split_cause(text.strip(" .!"))
+    """ "We'll use Postgres instead of MySQL.\""""
+    effect, cause = split_cause(re.sub(r" (?:after all|again|anymore)$", "", text.strip(" .!")))
     for pattern in _CHOOSE:
         match = pattern.match(effect)
         if match is None:
@@ -229,8 +385,18 @@ def decision(text: str, speaker: Speaker) -> list[Draft]:
         plural = match["we"].casefold() != "i"
         if not plural and "deed" not in groups and "tool" not in groups and lexicon.find(objects.cut(deed)) is None:
             return []
-        base = Draft(subject=speaker.subject, slot="decision", object="", cell_type="decision", plural=plural, cause=cause, content=wording.third_person(text.strip(" ."), speaker.subject))
-        return _chosen(deed, base, against=against, any_deed=groups.get("deed") is not None, any_thing=groups.get("o") is not None)
+        base = Draft(
+            subject=speaker.subject,
+            slot="decision",
+            object="",
+            cell_type="decision",
+            plural=plural,
+            cause=cause,
+            content=wording.third_person(text.strip(" ."), speaker.subject),
+        )
+        return _chosen(
+            deed, base, against=against, any_deed=groups.get("deed") is not None, any_thing=groups.get("o") is not None
+        )
     return []
 
 
@@ -255,46 +421,93 @@ def _chosen(deed: str, base: Draft, *, against: bool, any_deed: bool, any_thing:
             ends=value.key if against else ended, change=True, mentions=(Mention(value.name, "tool"),),
         )]  # fmt: skip
     verb = lexicon.verb(deed.split(" ", 1)[0])
-    if not ((any_deed and verb is not None) or any_thing) or re.match(r"(?:it|that|this|them|you|me|a break|be)\b", wanted):
+    if not ((any_deed and verb is not None) or any_thing) or re.match(
+        r"(?:it|that|this|them|you|me|a break|be)\b", wanted
+    ):
         return []
-    return [msgspec.structs.replace(drafts, object=key(wanted), shown=wanted, polarity=-1 if against else 1, ends=ended)]
+    return [
+        msgspec.structs.replace(drafts, object=key(wanted), shown=wanted, polarity=-1 if against else 1, ends=ended)
+    ]
 
 
 def opinion(text: str, speaker: Speaker) -> Draft | None:
-    """"I think Rust is hard.\""""
+    """ "I think Rust is hard.\""""
     effect, _ = split_cause(text.strip(" .!"))
     for pattern in _OPINIONS:
         match = pattern.fullmatch(effect)
         if match is None:
             continue
         target, what = lexicon.bare(match["target"]), match["what"].strip(" .")
-        if re.match(r"(?:I|we|you|it|this|that|these|those|he|she|they|there|everyone|everything|what|which|how|your|not|in|like|so|to|about)\b", match["target"], re.IGNORECASE) or re.search(r"\b(?:and|it|this|to|your|you|me|we|I|so|that|not|who|can|will|could|should|would|has|is)\b", match["target"]) or MASK in effect:
+        if (
+            re.match(
+                r"(?:I|we|you|it|this|that|these|those|he|she|they|there|everyone|everything|what|which|how|your|my|our|not|in|like|so|to|about)\b",
+                match["target"],
+                re.IGNORECASE,
+            )
+            or re.search(
+                r"\b(?:and|it|this|to|your|you|me|we|I|so|that|not|who|can|will|could|should|would|has|is)\b",
+                match["target"],
+            )
+            or MASK in effect
+        ):
             return None
-        if len(what.split()) > 8 or not target or re.match(r"(?:going|coming|happening|from|in|at|on|here|there|next|ready)\b", what):
+        if (
+            len(what.split()) > 8
+            or not target
+            or re.match(r"(?:going|coming|happening|from|in|at|on|here|there|next|ready)\b", what)
+        ):
             return None
         polarity = -1 if match["not"] or what.startswith("not ") else 1
-        slot = "opinion_of_" + re.sub(r"_+", "_", re.sub(r"[^a-z0-9]+", "_", lexicon.normal(target).replace("+", "p").replace("#", "_sharp"))).strip("_")[:60]
+        slot = (
+            "opinion_of_"
+            + re.sub(
+                r"_+", "_", re.sub(r"[^a-z0-9]+", "_", lexicon.normal(target).replace("+", "p").replace("#", "_sharp"))
+            ).strip("_")[:60]
+        )
         name = wording.shown_name(speaker.subject, "en")
         link = (match["is"] or "is").strip().replace("to be", "is")
         shown = re.sub(r"^not ", "", what)
         said = f"{name} {'does not think' if polarity < 0 else 'thinks'} that {match['target']} {link} {shown}"
         scene = (lexicon.find(target) or lexicon.Value("", (), "", "concept")).scene or None
-        return Draft(subject=speaker.subject, slot=slot, object=key(re.sub(r"^(?:very|too|so|quite|really|pretty|a bit|rather|extremely|way too) ", "", shown)), shown=shown, cell_type="opinion", polarity=polarity, content=said, scene=scene)
+        return Draft(
+            subject=speaker.subject,
+            slot=slot,
+            object=key(re.sub(r"^(?:very|too|so|quite|really|pretty|a bit|rather|extremely|way too) ", "", shown)),
+            shown=shown,
+            cell_type="opinion",
+            polarity=polarity,
+            content=said,
+            scene=scene,
+        )
     return None
 
 
 def requirement(text: str, project: str | None) -> Draft | None:
-    """"It should organize conversations into topics", said of a system named in the sentence or just before."""
+    """ "It should organize conversations into topics", said of a system named in the sentence or just before."""
     match = _REQUIRED.match(text.strip(" .!"))
     if match is None:
         return None
     thing = match["thing"] or project
     verb = lexicon.verb(match["what"].removeprefix("not ").split(" ", 1)[0])
-    if thing is None or (verb is not None and verb.form != "base") or match["what"].split(" ", 1)[0] in {"be", "have", "go"} and match["it"]:
+    if (
+        thing is None
+        or (verb is not None and verb.form != "base")
+        or match["what"].split(" ", 1)[0] in {"be", "have", "go"}
+        and match["it"]
+    ):
         return None
     thing = thing.strip()
     content = f"The {thing} {match['must']} {match['what']}"
-    return Draft(subject=thing, slot="requirement", object=key(match["what"]), content=content, basis="first_person", polarity=-1 if match["not"] else 1, scene=project or thing, mentions=(Mention(thing, "project"),))
+    return Draft(
+        subject=thing,
+        slot="requirement",
+        object=key(match["what"]),
+        content=content,
+        basis="first_person",
+        polarity=-1 if match["not"] else 1,
+        scene=project or thing,
+        mentions=(Mention(thing, "project"),),
+    )
 
 
 def remembered(text: str) -> str | None:

@@ -17,7 +17,7 @@ NOW = parse("2026-03-09T10:00:00+01:00")
 WEEK = 7 * 24 * 60 * MINUTE
 
 _EXPECTED = re.compile(
-    r"(?P<planned>~)?(?P<against>-)?(?:(?P<subject>[\w' ]+):)?(?P<slot>\w+)=(?P<object>.+?)"
+    r"(?P<planned>~)?(?P<against>-)?(?:(?P<subject>[\w' -]+):)?(?P<slot>\w+)=(?P<object>.*?)"
     r"(?: from (?P<start>[\d-]+))?(?: until (?P<end>[\d-]+))?(?: due (?P<due>[\d-]+))?"
 )
 
