@@ -176,7 +176,7 @@ def test_a_writer_that_was_replaced_cannot_make_vectors_or_seal_its_successors_s
         keeper.tidy(idle=False)
     successor = writer_of(space, stream)
     append(redis, [said("later")])
-    successor.fold(stream.range(successor.position, 10))
+    successor.fold(stream.range(successor.position, 100))
     with pytest.raises(StaleWriter):
         keeper.index_some(SmallEmbedder())
     assert [path.name for path in space.archive.iterdir()] == ["00000001.jsonl"]
