@@ -8,7 +8,21 @@ from collections.abc import Sequence
 import msgspec
 
 from mnemolog.schema.cells import MAX_SENTENCE_CHARS, Cell, Evidence
-from mnemolog.workers.rules import dates, english, foreign, language, lexicon, reading, statements, wording
+from mnemolog.workers.rules import (
+    claims,
+    dates,
+    decisions,
+    deeds,
+    english,
+    foreign,
+    language,
+    lexicon,
+    patterns,
+    reading,
+    requests,
+    routines,
+    wording,
+)
 from mnemolog.workers.rules.builder import build
 from mnemolog.workers.rules.drafts import Draft
 from mnemolog.workers.rules.english import Speaker
@@ -32,7 +46,7 @@ _PROPOSAL = re.compile(
     r"|do you want me to (?:note|remember) that|am i right that|is it (?:right|correct|true) that|can i note that|i understand that|did you say(?: that)?|you said(?: that)?)[,:]? )*",
     re.IGNORECASE,
 )
-_FOCUS = re.compile(rf"[Mm]y (?:[a-z]+ )?{english.KIN},? (?P<name>[A-ZÄÖÜ][a-zà-ÿ]+)\b")
+_FOCUS = patterns.one("focus")
 
 
 class _Talk(msgspec.Struct):
@@ -106,17 +120,17 @@ def _english(message: Message, said: list[Sentence], talk: _Talk) -> None:
 
 
 def _sentence(plain: str, sentence: Sentence, speaker: Speaker, message: Message, talk: _Talk) -> list[Draft]:
-    what = statements.forgotten(plain)
+    what = requests.forgotten(plain)
     if what is not None:
         if not message.read:
             talk.forget.append(ForgetRequest(what, message.subject, Evidence(message.event_id, sentence.quote)))
         return []
     if sentence.asks or english.asks(plain):
         return []
-    correction = statements.corrected(sentence.text)
+    correction = requests.corrected(sentence.text)
     if correction is not None:
         return _correct(*correction, speaker, talk)
-    remembered = statements.remembered(plain)
+    remembered = requests.remembered(plain)
     if remembered is not None:
         return _remember(remembered, speaker, message, talk)
     return _assertions(plain, speaker, message, talk)
@@ -127,7 +141,7 @@ def _assertions(plain: str, speaker: Speaker, message: Message, talk: _Talk) -> 
     bare = english.unfilled(plain)
     report = english.reported(bare, speaker)
     if report is not None and not report[0]:
-        opinion = statements.opinion(bare, speaker)
+        opinion = claims.opinion(bare, speaker)
         return [opinion] if opinion else []
     if report is not None:
         bare, speaker = report
@@ -139,28 +153,28 @@ def _assertions(plain: str, speaker: Speaker, message: Message, talk: _Talk) -> 
 
 
 def _special(plain: str, speaker: Speaker, message: Message, talk: _Talk) -> list[Draft]:
-    draft = statements.procedure(plain.strip(" .!"), speaker) or statements.risk(plain.strip(" .!"), speaker)
+    draft = routines.procedure(plain.strip(" .!"), speaker) or routines.risk(plain.strip(" .!"), speaker)
     if draft is not None:
         return [draft]
-    draft = statements.requirement(plain, talk.projects.get(message.session))
+    draft = claims.requirement(plain, talk.projects.get(message.session))
     if draft is not None:
         return [draft]
     if MASK in plain or english.HYPOTHETICAL.search(plain):
         return []
-    draft = statements.task(plain, speaker) or statements.opinion(plain, speaker)
+    draft = deeds.task(plain, speaker) or claims.opinion(plain, speaker)
     if draft is not None:
         return [draft]
-    decided = statements.decision(plain, speaker)
+    decided = decisions.decision(plain, speaker)
     if decided:
         return decided
-    draft = statements.done(plain, speaker)
+    draft = deeds.done(plain, speaker)
     return [draft] if draft else []
 
 
 def _clauses(plain: str, speaker: Speaker) -> list[Draft]:
     if english.HYPOTHETICAL.search(plain):
         return []
-    effect, cause = statements.split_cause(plain)
+    effect, cause = routines.split_cause(plain)
     found: list[Draft] = []
     inherited = None
     for text in clauses(effect):
@@ -262,7 +276,7 @@ def _agree(message: Message, answer: Sentence, talk: _Talk) -> None:
     said = re.sub(r"\b(?:you are)\b", "I am", said, flags=re.IGNORECASE)
     said = re.sub(r"\byour\b", "my", re.sub(r"\byou\b", "I", said, flags=re.IGNORECASE), flags=re.IGNORECASE)
     speaker = Speaker(message.subject, None, talk.people)
-    for draft in statements.decision(said, speaker) or _clauses(said, speaker):
+    for draft in decisions.decision(said, speaker) or _clauses(said, speaker):
         _keep(draft, message, answer.quote, "en", talk, Evidence(asked.event_id, question.quote))
 
 
@@ -285,7 +299,7 @@ def _causes(draft: Draft, message: Message, quote: str, tongue: str, talk: _Talk
     speaker = Speaker(message.subject, None, talk.people)
     reasons = _clauses(draft.cause, speaker)
     if not reasons and (draft.cell_type in {"risk", "decision"}):
-        stated = statements.cause_of(draft.cause.strip(" .!"), speaker)
+        stated = routines.cause_of(draft.cause.strip(" .!"), speaker)
         reasons = [msgspec.structs.replace(stated, scene=scene)] if stated else []
     start = len(talk.cells)
     for reason in reasons:

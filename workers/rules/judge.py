@@ -63,7 +63,7 @@ def _same_slot(old: Cell, new: Cell) -> tuple[Ruling, str]:
         return "compatible", "added"
     if _refines(old.object, new.object):
         return "compatible", "refined"
-    if old.scope != new.scope and (old.scope and new.scope or not new.change):
+    if old.scope != new.scope and ((old.scope and new.scope) or not new.change):
         return "compatible", "scoped"
     if new.cell_type == "opinion" and not new.change:
         return "compatible", "opinion"

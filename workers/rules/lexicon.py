@@ -23,7 +23,7 @@ _EDGES = " \t\n.,;:!?。，！？、()[]\"'"
 
 #: Verbs of two syllables that double their last letter.
 _DOUBLED = frozenset(
-    "prefer admit commit refer submit begin forget permit transfer program occur regret travel cancel".split()
+    ["prefer", "admit", "commit", "refer", "submit", "begin", "forget", "permit", "transfer", "program", "occur", "regret", "travel", "cancel"]
 )
 
 
@@ -136,7 +136,7 @@ def singular(word: str) -> str:
         return word[:-3] + "y" if len(word) > 4 else word[:-1]
     if re.search(r"(?:sses|shes|ches|xes|zes)$", word):
         return word[:-2]
-    return word[:-1] if word.endswith("s") else word
+    return word.removesuffix("s")
 
 
 @lru_cache(maxsize=8192)

@@ -30,7 +30,7 @@ _WORKPLACE = re.compile(
     r"|factory|studio|caf[eé]|NGO|nonprofit|lab|firm|clinic|college|institute|consultancy|supermarket|publisher|newspaper"
     r"|pharmacy|zoo|airport|government|ministry|charity|bookstore|bookshop|coffee shop|post office|kindergarten|nursery)$"
 )
-_NO_PLACE = frozenset("i my english german french spanish love fact case time trouble charge touch".split())
+_NO_PLACE = frozenset(["i", "my", "english", "german", "french", "spanish", "love", "fact", "case", "time", "trouble", "charge", "touch"])
 _TITLE = re.compile(
     r"(?:engineer|developer|manager|designer|scientist|analyst|director|officer|lead|consultant|specialist|coordinator"
     r"|technician|therapist|operator|administrator|supervisor|instructor|trainer|agent|advisor|adviser|planner|curator"
@@ -39,13 +39,10 @@ _TITLE = re.compile(
 )
 _GERUND = re.compile(r"[a-z]{2,}ing$")
 _VAGUE = frozenset(
-    "being going doing having taking making getting talking thinking trying feeling looking seeing using working playing spending "
-    "helping learning experimenting creating finding sharing watching keeping giving putting living helping meeting hanging "
-    "knowing hearing coming telling showing bringing leaving starting running improving supporting exploring building".split()
+    ["being", "going", "doing", "having", "taking", "making", "getting", "talking", "thinking", "trying", "feeling", "looking", "seeing", "using", "working", "playing", "spending", "helping", "learning", "experimenting", "creating", "finding", "sharing", "watching", "keeping", "giving", "putting", "living", "helping", "meeting", "hanging", "knowing", "hearing", "coming", "telling", "showing", "bringing", "leaving", "starting", "running", "improving", "supporting", "exploring", "building"]
 )
 _NO_PASTIME = frozenset(
-    "eating drinking smoking working using living being going doing having taking making getting learning studying writing "
-    "coding talking thinking trying feeling looking seeing something anything nothing everything morning evening worrying".split()
+    ["eating", "drinking", "smoking", "working", "using", "living", "being", "going", "doing", "having", "taking", "making", "getting", "learning", "studying", "writing", "coding", "talking", "thinking", "trying", "feeling", "looking", "seeing", "something", "anything", "nothing", "everything", "morning", "evening", "worrying"]
 )
 
 
@@ -199,7 +196,7 @@ def _thing(phrase: str) -> str | None:
     if lexicon.find(plain) is None:
         plain = _PREPOSITION.split(plain, maxsplit=1)[0]
     if _PRONOUN.match(plain) or (
-        re.match(r"(?:the|an?)\s", plain) and lexicon.find(plain) is None and not plain[:2] in {"a ", "an"}
+        re.match(r"(?:the|an?)\s", plain) and lexicon.find(plain) is None and plain[:2] not in {"a ", "an"}
     ):
         return None
     found = lexicon.bare(plain)

@@ -8,9 +8,9 @@ import msgspec
 
 from mnemolog.schema.cells import ANY_VALUE, Mention
 from mnemolog.schema.slots import single_valued
-from mnemolog.workers.rules import dates, frames, lexicon, objects
+from mnemolog.workers.rules import dates, frames, lexicon, objects, patterns
 from mnemolog.workers.rules.drafts import Draft
-from mnemolog.workers.rules.english import KIN, Clause, Speaker
+from mnemolog.workers.rules.english import Clause, Speaker
 from mnemolog.workers.rules.frames import Frame
 
 #: States that can be over, so that the past tense says something about them.
@@ -25,44 +25,17 @@ _NAMES_OF_CLASSES = {
     "text editor": "editor", "web browser": "browser", "kind of music": "music", "type of music": "music", "web framework": "framework",
 }  # fmt: skip
 _NO_CLASS = frozenset(
-    "thing part way place time day one person memory moment people kind type aspect bit reason line quote".split()
+    ["thing", "part", "way", "place", "time", "day", "one", "person", "memory", "moment", "people", "kind", "type", "aspect", "bit", "reason", "line", "quote"]
 )
-_FAVOURITE = re.compile(
-    r"(?:my|our) (?:(?:all[- ]time|absolute|new|current) )*(?:favou?rite|preferred|go-to|main|primary|default|top) (?P<class>[a-z][a-z -]{1,25}?)"
-    r"(?P<was> used to be|,? (?:is|are|was|were))(?P<not> not)?(?: probably| hands down)? (?P<o>.+)"
-)
-_CHOICE = re.compile(r"(?:my|our) (?P<class>[a-z ]{2,20}) of choice (?P<was>is)(?P<not> not)? (?P<o>.+)")
-_MINE = re.compile(
-    r"(?P<o>[\w#+. -]{1,40}?) (?P<was>is|are|was)(?P<not> not)? (?:my|our) (?:(?:all[- ]time|absolute|new|current) )*(?:favou?rite|preferred|go-to|main|primary|default)"
-    r"(?: (?P<class>[a-z]+(?: [a-z]+)?))?$"
-)
-_CHOSEN = re.compile(
-    r"(?P<o>[\w#+. -]{1,40}?) (?P<was>is|was)(?P<not> not)? (?:my|our) (?P<class>[a-z]+(?: [a-z]+)?) of choice$"
-)
-_OWN = (
-    ("residence", re.compile(r"(?:my |our )?home is (?:now )?(?:in )?(?P<o>[A-Z][\w'-]+(?: [A-Z][\w'-]+)*)", re.IGNORECASE)),
-    ("name", re.compile(r"my (?:full |first )?name is (?:not )?(?P<o>[A-Z][\w'-]+(?: [A-Z][\w'-]+)*)")),
-    ("name", re.compile(r"(?:please |you can |everyone |people )*call me (?P<o>[A-Z][a-z]+)$", re.IGNORECASE)),
-    ("timezone", re.compile(r"my time ?zone is (?:now )?(?P<o>[\w/+: -]+)", re.IGNORECASE)),
-    ("birthday", re.compile(r"my birthday is (?:on |the )*(?P<o>.+)", re.IGNORECASE)),
-    ("employer", re.compile(r"my (?:new |current )?(?:employer|company|job) is (?:at |with )?(?P<o>[A-Z][\w&.-]*(?: [A-Z][\w&.-]*)*)", re.IGNORECASE)),
-    ("job_title", re.compile(r"my (?:new |current )?(?:job title|title|role|position) is (?:an? )?(?P<o>[\w -]+)", re.IGNORECASE)),
-    ("hobby", re.compile(r"my (?:new |main |favou?rite )?(?:hobby|pastime)(?: is|:) (?P<o>[\w -]+)", re.IGNORECASE)),
-    ("partner", re.compile(r"my (?:wife|husband|partner|girlfriend|boyfriend|fianc[ée]e?|spouse) is (?:called |named )?(?P<o>[A-Z][a-z]+)$", re.IGNORECASE)),
-    ("partner", re.compile(r"my (?:wife|husband|partner|girlfriend|boyfriend|fianc[ée]e?|spouse)'s name is (?P<o>[A-Z][a-z]+)$", re.IGNORECASE)),
-    ("child", re.compile(r"(?:my|our) (?:\w+ )?(?:son|daughter|kid|baby) is (?:called |named )(?P<o>[A-Z][a-z]+)", re.IGNORECASE)),
-    ("child", re.compile(r"(?:my|our) (?:\w+ )?(?:son|daughter|kid|baby)'s name is (?P<o>[A-Z][a-z]+)", re.IGNORECASE)),
-)  # fmt: skip
-_PET_GONE = re.compile(
-    r"(?:my|our) (?:\w+ )??(?P<o>[\w ]+?)(?:,? [A-Z]\w+,?)? (?:has |have )?(?:just |sadly )?(?:died|passed away|passed|crossed)"
-)
-_PET_NAME = re.compile(r"(?:my|our) (?:\w+ )?(?P<o>[a-z]+)(?: is (?:called|named)|'s name is) (?P<name>[A-Z]\w+)")
-_PARTING = re.compile(
-    r"(?P<who>[A-Z][a-z]+) and I (?:have |has )?(?:just )?(?P<how>broke up|split up|split|separated|(?:got |are )?divorced|are no longer together|(?:got |are )(?:married|engaged))"
-)
-_GAVE_JOB = re.compile(
-    r"(?P<o>[A-Z][\w&.-]*(?: [A-Z][\w&.-]*)*) (?P<how>hired me|fired me|laid me off|let me go|offered me a job and I accepted)"
-)
+_FAVOURITE = patterns.one("favourite")
+_CHOICE = patterns.one("choice")
+_MINE = patterns.one("mine")
+_OF_CHOICE = patterns.one("of_choice")
+_OWN = patterns.family("own_")
+_PET_GONE = patterns.one("pet_gone")
+_PET_NAME = patterns.one("pet_name")
+_PARTING = patterns.one("parting")
+_GAVE_JOB = patterns.one("gave_job")
 
 
 def read(clause: Clause) -> list[Draft]:
@@ -285,7 +258,7 @@ def possessive(text: str, speaker: Speaker) -> list[Draft]:
 
 
 def _favourite(text: str, base: Draft) -> list[Draft]:
-    match = _FAVOURITE.match(text) or _CHOICE.match(text) or _CHOSEN.match(text) or _MINE.match(text)
+    match = _FAVOURITE.match(text) or _CHOICE.match(text) or _OF_CHOICE.match(text) or _MINE.match(text)
     if match is None:
         return []
     frame = frames.Frame("", "state", "thing", frozenset(), re.compile(""))
@@ -370,8 +343,3 @@ def _parting(text: str, base: Draft) -> list[Draft]:
         return [msgspec.structs.replace(base, slot="employer", object=key, shown=job["o"], polarity=-1 if over else 1,
                                         ends=key if over else None, change=True, starts=True)]  # fmt: skip
     return []
-
-
-def relation(clause_text: str) -> bool:
-    """Whether a clause is about a relative or friend of the speaker."""
-    return re.match(rf"[Mm]y (?:\w+ )?{KIN}\b", clause_text) is not None
