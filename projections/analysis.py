@@ -8,6 +8,7 @@ is one term; the last character of a run also stands alone, so that a prefix fin
 from __future__ import annotations
 
 import re
+import threading
 import unicodedata
 from collections.abc import Callable
 from functools import lru_cache
@@ -157,13 +158,14 @@ def _stem(word: str) -> str:
 
 def _tokenizer(name: str, arguments: tuple[str, ...]) -> _Tokenizer:
     made = apsw.Connection(":memory:").fts5_tokenizer(name, list(arguments))
+    # The tokenizer works in a buffer of its own, and threads share it.
+    lock = threading.Lock()
 
     def tokens(utf8: bytes) -> list[str]:
+        with lock:
+            found = made(utf8, apsw.FTS5_TOKENIZE_QUERY, None, include_offsets=False, include_colocated=False)
         # Without offsets and synonyms a token is a plain string; APSW's type stub does not say so.
-        return cast(
-            "list[str]",
-            made(utf8, apsw.FTS5_TOKENIZE_QUERY, None, include_offsets=False, include_colocated=False),
-        )
+        return cast("list[str]", found)
 
     return tokens
 

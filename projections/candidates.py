@@ -30,6 +30,8 @@ _DATES = 3
 #: In files with more nodes than this, frequent words are left out of the search when rarer ones are there.
 SMALL = 20_000
 FREQUENT = 0.05
+#: … and at most this many are searched for, the rarest ones.
+MOST_TERMS = 24
 
 _LIVE = (
     "(n.type = 'episodic' OR (n.valid_from <= :now AND (n.valid_until IS NULL OR :now < n.valid_until)"
@@ -98,8 +100,9 @@ def by_fulltext(
     """Numbers of wanted nodes that hold a term, best bm25 first."""
     asked = list(frequencies)
     if nodes > SMALL:
+        asked.sort(key=lambda found: found.documents)
         rare = [found for found in asked if found.documents <= FREQUENT * nodes]
-        asked = rare or sorted(asked, key=lambda found: found.documents)[:1]
+        asked = rare[:MOST_TERMS] or asked[:1]
     if not asked:
         return []
     match = " OR ".join(_quoted(found.word) for found in asked)

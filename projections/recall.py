@@ -105,7 +105,9 @@ def _snapshot(con: apsw.Connection) -> Iterator[None]:
     try:
         yield
     finally:
-        con.execute("ROLLBACK")
+        # An error may have ended it already.
+        if con.in_transaction:
+            con.execute("ROLLBACK")
 
 
 def _search(
