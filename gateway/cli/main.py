@@ -6,7 +6,6 @@ import logging
 import os
 import signal
 import sys
-from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -48,7 +47,7 @@ Times are ISO 8601 with an offset (2026-03-09T10:00:00+01:00), UTC milliseconds,
     help="Redis or Valkey, 6.2 or later. Without it one is run for the data folder. [env MNEMOLOG_REDIS_URL]",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Say more on standard error.")
-@click.version_option(version("mnemolog"), prog_name="mnemolog")
+@click.version_option(package_name="mnemolog", prog_name="mnemolog")
 @click.pass_context
 def cli(ctx: click.Context, data: Path | None, space: str | None, redis_url: str | None, verbose: bool) -> None:  # noqa: FBT001
     """Long-term memory for AI agents, kept as an event log."""

@@ -115,6 +115,18 @@ def test_an_import_that_is_stopped_stops_its_redis_and_can_be_repeated(
     assert memory.server() is None
 
 
+def test_the_file_is_checked_while_the_writer_goes_on(memory: Memory, tmp_path: Path) -> None:
+    many = messages(6_000, tmp_path / "many.jsonl")
+    with memory.up(), memory.start("import", many) as importing:
+        wait_until(memory.file.exists, what="the file")
+        wait_until(lambda: memory.json("status")["events"] > 100, what="the first events")
+        assert memory.json("verify")["ok"] is True
+        assert memory.json("replay", "--verify")["equal"] is True
+        assert importing.wait() == 0
+        memory.run("wait")
+    assert memory.json("status")["nodes"] == {"episodic": 6_000}
+
+
 def test_up_serves_spaces_that_appear_while_it_runs(memory: Memory) -> None:
     with memory.up("--all"):
         later = memory.of_space("later")
