@@ -1,7 +1,7 @@
 """Recall: hybrid search over one space, in two stages.
 
-The first stage gathers candidates by full text (bm25) and by vectors, and the turns around them; the second scores
-them together (`ranking`). Method and parameters: see those modules, and DESIGN's measurements for the reasons.
+The first stage (`candidates`) gathers nodes by full text, by vectors and by date, and the turns around them; the
+second (`ranking`) scores them together.
 """
 
 from __future__ import annotations
