@@ -38,11 +38,16 @@ def read(
 
 def was_parked(position: Position, later: Iterable[Entry]) -> bool:
     """Whether one of the later entries is an operator's word that the entry at `position` is to be parked."""
+    return parking(position, later) is not None
+
+
+def parking(position: Position, later: Iterable[Entry]) -> Position | None:
+    """Where among the later entries that word stands; None when it was not given."""
     for entry in later:
         try:
             payload = event_of(entry).payload
         except (Undecodable, NewerEvent):
             continue
         if isinstance(payload, EntryParked) and payload.position == position:
-            return True
-    return False
+            return entry.position
+    return None

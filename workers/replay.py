@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from mnemolog.projections.connection import open_reader
 from mnemolog.projections.embedder import Embedder
 from mnemolog.projections.integrity import hashes
 from mnemolog.schema import archive, tables
+from mnemolog.schema import log as event_log
 from mnemolog.schema.errors import DamagedFile, SpaceNotFound
 from mnemolog.schema.ids import START, Position
 from mnemolog.schema.settings import Settings
@@ -106,6 +107,10 @@ def _side(path: Path) -> Iterator[apsw.Connection]:
         remove(path)
 
 
+def _parked_in(folder: Path) -> Callable[[Position], bool]:
+    return lambda position: event_log.was_parked(position, archive.read(folder, position))
+
+
 def verify(settings: Settings, embedder: Embedder, *, batch: int = BATCH, progress: Progress) -> Replayed:
     """Rebuilds the log up to the live file's position beside it and compares the hashes; changes nothing.
 
@@ -125,7 +130,8 @@ def verify(settings: Settings, embedder: Embedder, *, batch: int = BATCH, progre
             side,
             settings.space,
             embedder,
-            lambda after: archive.read(settings.archive, after, live.position),
+            archive.read(settings.archive, START, live.position),
+            _parked_in(settings.archive),
             batch=batch,
             at=live.position,
             progress=progress,
@@ -162,7 +168,8 @@ def replay(
                 side,
                 settings.space,
                 embedder,
-                lambda after: archive.read(settings.archive, after),
+                archive.read(settings.archive),
+                _parked_in(settings.archive),
                 batch=batch,
                 at=live.position,
                 progress=tell,

@@ -25,6 +25,7 @@ from mnemolog.schema.codec import encode
 from mnemolog.schema.errors import SpaceNotFound
 from mnemolog.schema.events import MessagePublished, Payload, SpaceCreated
 from mnemolog.schema.ids import Position
+from mnemolog.schema.log import was_parked
 from mnemolog.schema.policy import Policy
 from mnemolog.schema.settings import Settings
 from mnemolog.workers.batches import Batches, decode_all
@@ -130,7 +131,9 @@ def fold_more(batches: Batches, entries: Sequence[Entry], batch: int = 1_000) ->
     """Folds entries in batches; a newer event that nobody parked is raised."""
     for start in range(0, len(entries), batch):
         decoded, stuck = decode_all(
-            entries[start : start + batch], lambda after: (entry for entry in entries if entry.position > after)
+            "default",
+            entries[start : start + batch],
+            lambda position: was_parked(position, (entry for entry in entries if entry.position > position)),
         )
         batches.fold(decoded)
         if stuck is not None:
