@@ -83,7 +83,7 @@ class AsyncProducer:
         return (await self.send_many([self._builder.event(closing(session, occurred_at), event_id)]))[0]
 
     async def send_many(self, events: Sequence[Outgoing]) -> list[Published]:
-        """Appends events in one round trip, all of them again with the same ids when a reply was lost."""
+        """Appends all events in one round trip, or none; all of them again with the same ids when a reply was lost."""
         async for attempt in stamina.retry_context(**RETRY):
             with attempt:
                 positions = await self._append_or_create(events)
@@ -106,7 +106,8 @@ class AsyncProducer:
         return [Position.parse(id_) for id_ in added if id_ is not None]
 
     async def _append(self, events: Sequence[Outgoing]) -> list[bytes | None]:
-        async with self._client.pipeline(transaction=False) as pipe:
+        # All or nothing: a Redis that is almost full would refuse some and take later ones.
+        async with self._client.pipeline(transaction=len(events) > 1) as pipe:
             for event in events:
                 pipe.execute_command("XADD", self._key, "NOMKSTREAM", "*", keys.BODY_FIELD, event.body)
             added: list[bytes | None] = await pipe.execute()

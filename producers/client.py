@@ -100,7 +100,7 @@ class Producer:
         return self.send_many([event])[0]
 
     def send_many(self, events: Sequence[Outgoing]) -> list[Published]:
-        """Appends events in one round trip, all of them again with the same ids when a reply was lost."""
+        """Appends all events in one round trip, or none; all of them again with the same ids when a reply was lost."""
         for attempt in stamina.retry_context(**RETRY):
             with attempt:
                 positions = self._append_or_create(events)
@@ -121,7 +121,8 @@ class Producer:
 
     def _append(self, events: Sequence[Outgoing]) -> list[bytes | None]:
         try:
-            with self._stream.client.pipeline(transaction=False) as pipe:
+            # All or nothing: a Redis that is almost full would refuse some and take later ones.
+            with self._stream.client.pipeline(transaction=len(events) > 1) as pipe:
                 for event in events:
                     pipe.execute_command("XADD", self._stream.key, "NOMKSTREAM", "*", keys.BODY_FIELD, event.body)
                 added: list[bytes | None] = pipe.execute()

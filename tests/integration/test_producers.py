@@ -375,6 +375,26 @@ class ProducerBehaviour(ABC):
             await door.publish("user", "second", "s1")
         assert contents(redis) == ["first", "second"]
 
+    async def test_a_redis_that_fills_up_takes_a_beginning_of_many_messages_without_gaps(
+        self, redis: redis_py.Redis, redis_url: str, full_redis: Callable[[bool], None]
+    ) -> None:
+        # Small and large ones in turn: where a large one finds no room, a small one still might.
+        messages = [
+            Message(role="user", content="x" * (3_000 if number % 2 else 100), session="s1", event_id=f"m-{number}")
+            for number in range(1_000)
+        ]
+        async with self.make(SPACE, redis_url=redis_url) as door:
+            await door.close_session("s0")
+            redis.config_set("maxmemory", redis.info("memory")["used_memory"] + 1_200_000)
+            with pytest.raises(LogFull, match="raise maxmemory"):
+                await door.publish_many(messages)
+            full_redis(False)
+            taken = [event.id for _, event in published(redis)[2:]]
+            assert taken == [message.event_id for message in messages[: len(taken)]]
+            assert len(taken) < len(messages)
+            await door.publish_many(messages)
+        assert {event.id for _, event in published(redis)[2:]} == {message.event_id for message in messages}
+
     async def test_a_wrong_password_is_refused_and_not_shown(self, redis: redis_py.Redis, reader_url: str) -> None:
         async with self.make(SPACE, redis_url=reader_url + "wr0ng") as door:
             with pytest.raises(LogRefused, match="password in the Redis URL") as caught:
