@@ -128,6 +128,8 @@ class Ingest:
             self._complain("", error)
             return {}
         self._complaints.pop("", None)
+        for space in together:
+            self._set_aside.pop(space, None)
         return found
 
     def _read_apart(self, positions: Mapping[str, Position]) -> dict[str, list[Entry]]:
@@ -189,11 +191,14 @@ class Ingest:
             writer.fold(entries)
             self._adapt(entries)
             self._housekeeper.wake()
-        elif time.monotonic() - self._inspected.get(writer.space, 0.0) > INSPECT_S:
+        elif self._is_due_for_inspection(writer.space):
             self._inspected[writer.space] = time.monotonic()
             writer.inspect()
         self._tell(writer)
         return len(entries)
+
+    def _is_due_for_inspection(self, space: str) -> bool:
+        return space not in self._set_aside and time.monotonic() - self._inspected.get(space, 0.0) > INSPECT_S
 
     def _adapt(self, entries: Sequence[Entry]) -> None:
         """Reads fewer entries at a time while they are large, so that memory stays what it was."""
