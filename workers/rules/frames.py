@@ -70,3 +70,8 @@ def by_verb(verb: str) -> tuple[Frame, ...]:
 
 def _may_begin(pattern: str, verb: str) -> bool:
     return re.search(rf"(?<![a-z]){re.escape(verb)}(?![a-z])", pattern) is not None
+
+
+def simple(slot: str, sort: Sort) -> Frame:
+    """A frame that only says of which sort an object must be."""
+    return Frame(slot, "state", sort, frozenset(), re.compile(""))

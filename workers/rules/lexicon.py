@@ -23,7 +23,22 @@ _EDGES = " \t\n.,;:!?。，！？、()[]\"'"
 
 #: Verbs of two syllables that double their last letter.
 _DOUBLED = frozenset(
-    ["prefer", "admit", "commit", "refer", "submit", "begin", "forget", "permit", "transfer", "program", "occur", "regret", "travel", "cancel"]
+    [
+        "prefer",
+        "admit",
+        "commit",
+        "refer",
+        "submit",
+        "begin",
+        "forget",
+        "permit",
+        "transfer",
+        "program",
+        "occur",
+        "regret",
+        "travel",
+        "cancel",
+    ]
 )
 
 
@@ -181,3 +196,13 @@ def inside(text: str, *, kinds: frozenset[str]) -> list[Value]:
                 break
         at += 1
     return list(dict.fromkeys(found))
+
+
+@lru_cache(maxsize=64)
+def words(name: str) -> frozenset[str]:
+    """The list of English words of that name."""
+    for line in lines("words_en.txt"):
+        key, _, members = line.partition(": ")
+        if key == name:
+            return frozenset(members.split())
+    raise KeyError(name)

@@ -30,7 +30,9 @@ _WORKPLACE = re.compile(
     r"|factory|studio|caf[eé]|NGO|nonprofit|lab|firm|clinic|college|institute|consultancy|supermarket|publisher|newspaper"
     r"|pharmacy|zoo|airport|government|ministry|charity|bookstore|bookshop|coffee shop|post office|kindergarten|nursery)$"
 )
-_NO_PLACE = frozenset(["i", "my", "english", "german", "french", "spanish", "love", "fact", "case", "time", "trouble", "charge", "touch"])
+_NO_PLACE = frozenset(
+    ["i", "my", "english", "german", "french", "spanish", "love", "fact", "case", "time", "trouble", "charge", "touch"]
+)
 _TITLE = re.compile(
     r"(?:engineer|developer|manager|designer|scientist|analyst|director|officer|lead|consultant|specialist|coordinator"
     r"|technician|therapist|operator|administrator|supervisor|instructor|trainer|agent|advisor|adviser|planner|curator"
@@ -38,12 +40,8 @@ _TITLE = re.compile(
     re.IGNORECASE,
 )
 _GERUND = re.compile(r"[a-z]{2,}ing$")
-_VAGUE = frozenset(
-    ["being", "going", "doing", "having", "taking", "making", "getting", "talking", "thinking", "trying", "feeling", "looking", "seeing", "using", "working", "playing", "spending", "helping", "learning", "experimenting", "creating", "finding", "sharing", "watching", "keeping", "giving", "putting", "living", "helping", "meeting", "hanging", "knowing", "hearing", "coming", "telling", "showing", "bringing", "leaving", "starting", "running", "improving", "supporting", "exploring", "building"]
-)
-_NO_PASTIME = frozenset(
-    ["eating", "drinking", "smoking", "working", "using", "living", "being", "going", "doing", "having", "taking", "making", "getting", "learning", "studying", "writing", "coding", "talking", "thinking", "trying", "feeling", "looking", "seeing", "something", "anything", "nothing", "everything", "morning", "evening", "worrying"]
-)
+_VAGUE = lexicon.words("vague_gerunds")
+_NO_PASTIME = lexicon.words("no_pastime")
 
 
 def pick(frame: Frame, phrase: str) -> str | None:

@@ -36,7 +36,30 @@ _FIRST_PERSON = (
     (r"\bme\b", "{n}"),
 )
 _AGREES = frozenset(
-    ["can", "could", "will", "would", "must", "should", "may", "might", "shall", "am", "is", "was", "were", "are", "had", "did", "who", "and", "or", "will", "not", "never"]
+    [
+        "can",
+        "could",
+        "will",
+        "would",
+        "must",
+        "should",
+        "may",
+        "might",
+        "shall",
+        "am",
+        "is",
+        "was",
+        "were",
+        "are",
+        "had",
+        "did",
+        "who",
+        "and",
+        "or",
+        "will",
+        "not",
+        "never",
+    ]
 )
 
 
