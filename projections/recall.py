@@ -145,8 +145,9 @@ def _best(ranking: Ranking, read: list[Candidate], wanted: Wanted, limit: int) -
         return []
     kept = (ranking.coverage > 0) | (ranking.similarity >= MIN_TRACE) | dated
     kept &= np.array([wanted.types is None or one.type in wanted.types for one in read])
-    order = sorted(np.flatnonzero(kept), key=lambda row: (-ranking.scores[row], -read[row].turn.occurred_at))
-    return [_Scored(read[row].number, float(ranking.scores[row]), _parts(ranking, row)) for row in order[:limit]]
+    newest_first = np.array([-one.turn.occurred_at for one in read])
+    order = [row for row in np.lexsort((newest_first, -ranking.scores)) if kept[row]][:limit]
+    return [_Scored(read[row].number, float(ranking.scores[row]), _parts(ranking, row)) for row in order]
 
 
 def _parts(ranking: Ranking, row: np.intp) -> dict[str, float]:
