@@ -5,13 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-
-import apsw
+from collections.abc import Callable
 
 from mnemolog.projections import vectors
 from mnemolog.projections.embedder import Embedder
 from mnemolog.schema import archive
-from mnemolog.schema.errors import MnemologError
 from mnemolog.workers import lease
 from mnemolog.workers.space_file import immediate, open_for_writing
 from mnemolog.workers.space_writer import SpaceWriter
@@ -19,8 +17,13 @@ from mnemolog.workers.space_writer import SpaceWriter
 log = logging.getLogger("mnemolog.housekeeper")
 
 VECTOR_BATCH = 128
-WAL_BYTES = 4 * 1024 * 1024
+#: How much of the write-ahead log may wait to be moved, and how large its file may grow before it starts again.
+WAL_PENDING_BYTES = 4 * 1024 * 1024
+WAL_FILE_BYTES = 64 * 1024 * 1024
+PAGE_BYTES = 4096
 PAUSE_S = 0.5
+#: Between two batches of vectors while the writer has a backlog: text comes first.
+BACKLOG_PAUSE_S = 0.1
 RETRY_S = 5.0
 
 
@@ -31,7 +34,6 @@ class SpaceKeeper:
         self._writer = writer
         self._connection = open_for_writing(writer.settings.file)
         self._wal = writer.settings.file.with_name(writer.settings.file.name + "-wal")
-        self._checkpointed_bytes = -1
 
     def index_some(self, embedder: Embedder) -> bool:
         """Gives up to VECTOR_BATCH nodes their vectors; whether there were any. Raises StaleWriter."""
@@ -46,15 +48,32 @@ class SpaceKeeper:
             vectors.store(self._connection, embedder.name, [number for number, _ in missing], texts, made)
         return True
 
-    def tidy(self, *, idle: bool) -> None:
-        """Moves the write-ahead log into the file when it is large or nothing else is to do, and seals segments."""
-        size = self._wal.stat().st_size if self._wal.exists() else 0
-        if size > WAL_BYTES or (idle and size not in (0, self._checkpointed_bytes)):
+    def tidy(self, *, idle: bool) -> bool:
+        """Moves the write-ahead log into the file when it is large or nothing else is to do, and seals segments.
+
+        There is never more to do. Raises StaleWriter.
+        """
+        pending = self._pending_bytes()
+        if pending > WAL_PENDING_BYTES or (idle and pending):
             # The archive first: the file must never be durably ahead of the log.
             self._writer.archive.sync()
-            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-            self._checkpointed_bytes = size
+            self._checkpoint("PASSIVE")
+            if self._wal.stat().st_size > WAL_FILE_BYTES:
+                # Only while nobody writes can the log start again from its beginning.
+                with self._writer.lock:
+                    self._checkpoint("TRUNCATE")
         self._tidy_archive()
+
+    def _pending_bytes(self) -> int:
+        """How much of the write-ahead log is not in the file yet; its file never shrinks by itself."""
+        _, frames, moved = self._checkpoint("NOOP")
+        return max(0, frames - moved) * PAGE_BYTES
+
+    def _checkpoint(self, mode: str) -> tuple[int, int, int]:
+        """(busy, frames in the log, frames moved), as PRAGMA wal_checkpoint reports."""
+        found: tuple[int, int, int] = self._connection.execute(f"PRAGMA wal_checkpoint({mode})").get
+        return found
+        return False
 
     def _tidy_archive(self) -> None:
         segments = self._writer.archive
@@ -70,7 +89,7 @@ class SpaceKeeper:
     def close(self) -> None:
         """Moves the whole write-ahead log into the file and closes the connection."""
         self._writer.archive.sync()
-        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        self._checkpoint("TRUNCATE")
         self._connection.close()
 
 
@@ -80,10 +99,11 @@ class Housekeeper:
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
         self._keepers: dict[str, SpaceKeeper] = {}
-        self._failed: dict[str, tuple[float, str]] = {}
+        self._failed: dict[tuple[str, str], tuple[float, str]] = {}
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._stop = threading.Event()
+        self._backlog = False
         self._thread = threading.Thread(target=self._run, name="housekeeper", daemon=True)
 
     def add(self, writer: SpaceWriter) -> None:
@@ -95,7 +115,6 @@ class Housekeeper:
         """Ceases to keep a space: its write-ahead log is moved into the file."""
         with self._lock:
             keeper = self._keepers.pop(space, None)
-            self._failed.pop(space, None)
             if keeper is not None:
                 keeper.close()
 
@@ -103,8 +122,9 @@ class Housekeeper:
         """Starts the thread."""
         self._thread.start()
 
-    def wake(self) -> None:
-        """Says that there may be something to do."""
+    def wake(self, *, backlog: bool = False) -> None:
+        """Says that there may be something to do; with a `backlog`, that the writer has much to do itself."""
+        self._backlog = backlog
         self._wake.set()
 
     def stop(self) -> None:
@@ -123,21 +143,30 @@ class Housekeeper:
             busy = [space for space in spaces if not self._stop.is_set() and self._keep(space, idle=idle)]
             if busy:
                 self._wake.set()
+                if self._backlog:
+                    self._stop.wait(BACKLOG_PAUSE_S)
 
     def _keep(self, space: str, *, idle: bool) -> bool:
-        """One turn for one space; whether there is more. What fails is logged once and tried again later."""
+        """One turn for one space; whether there is more."""
         with self._lock:
             keeper = self._keepers.get(space)
-            failed = self._failed.get(space)
-            if keeper is None or (failed and time.monotonic() < failed[0]):
+            if keeper is None:
                 return False
-            try:
-                more = keeper.index_some(self._embedder)
-                keeper.tidy(idle=idle and not more)
-            except (MnemologError, apsw.Error, OSError) as error:
-                if failed is None or failed[1] != str(error):
-                    log.warning("space %s: %s", space, error)
-                self._failed[space] = (time.monotonic() + RETRY_S, str(error))
-                return False
-            self._failed.pop(space, None)
+            more = self._tried(space, "vectors", lambda: keeper.index_some(self._embedder))
+            self._tried(space, "files", lambda: keeper.tidy(idle=idle and not more))
             return more
+
+    def _tried(self, space: str, what: str, step: Callable[[], bool]) -> bool:
+        """The step's answer; False when it failed, which is logged once and tried again later."""
+        due, told = self._failed.get((space, what), (0.0, ""))
+        if time.monotonic() < due:
+            return False
+        try:
+            more = step()
+        except Exception as error:  # noqa: BLE001 (an embedder may raise anything, and the files need keeping all the same)
+            if told != str(error):
+                log.warning("space %s: %s: %s", space, what, str(error) or type(error).__name__)
+            self._failed[space, what] = (time.monotonic() + RETRY_S, str(error))
+            return False
+        self._failed.pop((space, what), None)
+        return more

@@ -67,10 +67,14 @@ class Ingest:
         writer = SpaceWriter(settings, stream, self._embedder, accept_stream=accept_stream)
         try:
             writer.open()
+            try:
+                self._housekeeper.add(writer)
+            except BaseException:
+                writer.close()
+                raise
         except (apsw.Error, OSError) as error:
             raise refusal(settings.space, settings.file, error) from error
         self._writers[settings.space] = writer
-        self._housekeeper.add(writer)
         log.info("writing space %s from %s (epoch %d)", writer.space, writer.position, writer.epoch)
 
     def run(self, stop: threading.Event, discover: Callable[[], None] = lambda: None) -> None:
@@ -188,9 +192,10 @@ class Ingest:
         # First of all: what follows may fail for a while, and the lease must not lapse meanwhile.
         writer.renew_if_due()
         if entries:
+            count = self._count
             writer.fold(entries)
             self._adapt(entries)
-            self._housekeeper.wake()
+            self._housekeeper.wake(backlog=len(entries) == count)
         elif self._is_due_for_inspection(writer.space):
             self._inspected[writer.space] = time.monotonic()
             writer.inspect()
@@ -239,6 +244,8 @@ class Ingest:
                 break
         while time.monotonic() < until and any(self._missing_vectors(writer) for writer in self._writers.values()):
             self._housekeeper.wake()
+            for space in list(self._writers):
+                self._guarded(space, [])
             time.sleep(0.02)
 
     def _missing_vectors(self, writer: SpaceWriter) -> bool:

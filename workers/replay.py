@@ -17,7 +17,7 @@ from mnemolog.projections.embedder import Embedder
 from mnemolog.projections.integrity import hashes
 from mnemolog.schema import archive, tables
 from mnemolog.schema import log as event_log
-from mnemolog.schema.errors import DamagedFile, SpaceNotFound
+from mnemolog.schema.errors import DamagedFile, DivergedLog, SpaceNotFound
 from mnemolog.schema.ids import START, Position
 from mnemolog.schema.settings import Settings
 from mnemolog.schema.stream import Stream
@@ -144,8 +144,9 @@ def replay(
 ) -> Replayed:
     """Builds the file again from the whole log, archive and stream, and swaps it in.
 
-    Takes the space's lease: raises SpaceHeld while a writer is running. Raises DamagedFile for an archive that does
-    not add up, DivergedLog for a stream that is not its continuation, and SpaceNotFound when there is no log.
+    A stream that is not the archive's continuation is left out. Takes the space's lease: raises SpaceHeld while a
+    writer is running. Raises DamagedFile for an archive that does not add up, DivergedLog where archive and stream
+    together are less than the file is made of, and SpaceNotFound when there is no log.
     """
     if not archive.numbers(settings.archive) and stream.bounds() is None:
         raise SpaceNotFound(
@@ -162,7 +163,7 @@ def replay(
         progress(count)
 
     try:
-        _archive_stream(writer)
+        _archive_stream(writer, live.position)
         with _side(side_file(settings.file)) as side:
             built = build(
                 side,
@@ -202,9 +203,18 @@ def _move_aside(settings: Settings) -> None:
             part.rename(aside.with_name(aside.name + suffix))
 
 
-def _archive_stream(writer: SpaceWriter) -> None:
-    """Appends what the stream has and the archive has not, if the stream continues the archive. Raises DivergedLog."""
-    healed = reconcile.inspect(writer.stream, reconcile.archived(writer.archive), writer.archive.folder)
+def _archive_stream(writer: SpaceWriter, live: Position) -> None:
+    """Appends what the stream has and the archive has not, if the stream continues the archive.
+
+    Where it does not, the archive stands for the log; raises DivergedLog then for a file that knows more than it.
+    """
+    try:
+        healed = reconcile.inspect(writer.stream, reconcile.archived(writer.archive), writer.archive.folder)
+    except DivergedLog as error:
+        if live > writer.archive.end:
+            raise
+        log.warning("%s. The file is built from the archive alone", error)
+        return
     if healed:
         log.warning("%s", healed)
     while page := writer.stream.range(writer.archive.end, reconcile.PAGE):

@@ -5,12 +5,16 @@ from __future__ import annotations
 import errno
 import json
 import os
+import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import apsw
+import numpy as np
 import pytest
 import redis as redis_py
+from numpy.typing import NDArray
 from support import Process, run_cli, start_cli, wait_until
 from support.stories import (
     SmallEmbedder,
@@ -34,6 +38,7 @@ from mnemolog.schema.archive import ArchiveWriter
 from mnemolog.schema.errors import DamagedFile, MnemologError, NewerEvent, StaleWriter
 from mnemolog.schema.settings import Settings
 from mnemolog.workers import lease, replay
+from mnemolog.workers.background import background_writer
 from mnemolog.workers.ingest import Ingest
 
 
@@ -159,6 +164,81 @@ def test_what_cannot_pass_by_itself_ends_one_space_by_name_and_leaves_the_others
     monkeypatch.undo()
     ingested(redis, settings_in(tmp_path, "ada"))
     assert contents(settings_in(tmp_path, "ada")) == {"first"}
+
+
+class MoodyEmbedder(SmallEmbedder):
+    """Fails until it is told to stop failing."""
+
+    fails = True
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        if self.fails:
+            raise ValueError("no idea")
+        return super().embed(texts)
+
+
+def test_an_embedder_that_fails_delays_vectors_and_nothing_else(
+    redis: redis_py.Redis, space: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("mnemolog.workers.housekeeper.RETRY_S", 0.02)
+    monkeypatch.setattr("mnemolog.workers.housekeeper.WAL_BYTES", 1)
+    append(redis, [created(), *messages(50)])
+    embedder = MoodyEmbedder()
+    ingest = Ingest(redis, embedder)
+    ingest.hold(space)
+    ingest._writers["default"].archive._segment_bytes = 1_000
+    stop = threading.Event()
+    thread = threading.Thread(target=ingest.run, args=(stop,))
+    thread.start()
+    try:
+        wait_until(lambda: len(contents(space)) == 50)
+        wait_until(lambda: list(space.archive.glob("*.gz")), what="a sealed segment")
+        assert missing_vectors(space)
+        embedder.fails = False
+        wait_until(lambda: not missing_vectors(space))
+    finally:
+        stop.set()
+        thread.join()
+    assert caplog.text.count("no idea") == 1
+    assert sound(space)
+
+
+def test_a_writer_beside_another_task_hands_on_what_ended_it(
+    redis: redis_py.Redis, space: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def defect(*_: object) -> int:
+        raise ZeroDivisionError
+
+    def working_beside() -> None:
+        with background_writer(space, redis, SmallEmbedder()) as check:
+            wait_until(check)
+
+    monkeypatch.setattr(Ingest, "turn", defect)
+    with pytest.raises(ZeroDivisionError):
+        working_beside()
+    monkeypatch.undo()
+    append(redis, [created(), newer()])
+    with pytest.raises(NewerEvent):
+        working_beside()
+
+
+def test_a_writer_that_waits_for_its_last_vectors_keeps_its_lease(
+    redis: redis_py.Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mnemolog.workers.ingest.DRAIN_S", 1.2)
+    space = settings_in(tmp_path, lease_s=0.4)
+    append(redis, [created(), said("a")])
+    ingest = Ingest(redis, MoodyEmbedder())
+    ingest.hold(space)
+    thread = threading.Thread(target=drain, args=(ingest,))
+    thread.start()
+    renewed: set[int] = set()
+    while thread.is_alive():
+        for pid, renewed_at in rows(space.file, "SELECT pid, renewed_at FROM lease"):
+            assert pid == 0 or lease.now_ms() - renewed_at < 400
+            renewed.add(renewed_at)
+    thread.join()
+    assert len(renewed) > 4
 
 
 # ---- many spaces -----------------------------------------------------------------------------------------------------
