@@ -110,7 +110,7 @@ def test_writers_killed_again_and_again_fold_every_event_once(
     redis: redis_py.Redis, redis_url: str, space: Settings, arena: Arena, tmp_path: Path
 ) -> None:
     chance = random.Random(6)
-    bodies = messages(EVENTS, seed=6, sessions=40)
+    bodies = messages(EVENTS, seed=6, sessions=40, words=90)
     told = [created(), *deliveries(bodies, chance)]
     backlog = len(told) // 3
     share = (len(told) - backlog) // KILLS + 1
@@ -128,6 +128,7 @@ def test_writers_killed_again_and_again_fold_every_event_once(
         writer.interrupt()
         assert writer.wait() == 0, writer.output
 
+    assert len(list(space.archive.glob("*.gz"))) > 1
     assert rows(space.file, "SELECT count(*), count(DISTINCT event_id) FROM nodes") == [(EVENTS, EVENTS)]
     assert rows(space.file, "SELECT count(*) FROM events") == [(EVENTS + 1,)]
     assert rows(space.file, "SELECT * FROM dead_letters") == []

@@ -92,7 +92,7 @@ def newer(event_id: str = "from-the-future") -> bytes:
     return msgspec.json.encode({"id": event_id, "type": "dream_dreamt", "v": 1, "g": 99, "at": BEGIN_MS, "data": {}})
 
 
-def messages(count: int, seed: int = 1, sessions: int = 4) -> list[bytes]:
+def messages(count: int, seed: int = 1, sessions: int = 4, words: int = 6) -> list[bytes]:
     """Messages of several sessions, some of equal time and counter, about a tenth of them late."""
     chance = random.Random(seed)
     bodies = []
@@ -101,7 +101,7 @@ def messages(count: int, seed: int = 1, sessions: int = 4) -> list[bytes]:
         bodies.append(
             said(
                 f"m{number:05d}",
-                f"{number}: " + " ".join(chance.choices(_WORDS, k=6)),
+                f"{number}: " + " ".join(chance.choices(_WORDS, k=words)),
                 session=f"s{chance.randrange(sessions)}",
                 role=chance.choice(["user", "assistant"]),
                 speaker=chance.choice(["Ada", "Ben", None]),
