@@ -103,7 +103,8 @@ class Housekeeper:
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._stop = threading.Event()
-        self._backlog = False
+        #: Whether the writer has much to do itself.
+        self.backlog = False
         self._thread = threading.Thread(target=self._run, name="housekeeper", daemon=True)
 
     def add(self, writer: SpaceWriter) -> None:
@@ -122,9 +123,8 @@ class Housekeeper:
         """Starts the thread."""
         self._thread.start()
 
-    def wake(self, *, backlog: bool = False) -> None:
-        """Says that there may be something to do; with a `backlog`, that the writer has much to do itself."""
-        self._backlog = backlog
+    def wake(self) -> None:
+        """Says that there may be something to do."""
         self._wake.set()
 
     def stop(self) -> None:
@@ -143,7 +143,7 @@ class Housekeeper:
             busy = [space for space in spaces if not self._stop.is_set() and self._keep(space, idle=idle)]
             if busy:
                 self._wake.set()
-                if self._backlog:
+                if self.backlog:
                     self._stop.wait(BACKLOG_PAUSE_S)
 
     def _keep(self, space: str, *, idle: bool) -> bool:

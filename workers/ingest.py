@@ -28,6 +28,8 @@ log = logging.getLogger("mnemolog.writer")
 BATCH = 256
 BATCH_BYTES = 4 * 1024 * 1024
 PAUSE_S = 1.0
+#: How long a read waits for something to come, and so at most how long a stop is not noticed.
+BLOCK_S = 0.25
 INSPECT_S = 5.0
 PROGRESS_S = 0.05
 #: How long the mark of a running writer outlives it.
@@ -86,7 +88,7 @@ class Ingest:
         self._housekeeper.start()
         try:
             while not stop.is_set() and self._writers:
-                self.turn(round(1000 * self._pause_s()))
+                self.turn(round(1000 * min(BLOCK_S, self._pause_s())))
                 discover()
             if self._writers:
                 self._drain()
@@ -100,6 +102,7 @@ class Ingest:
         self._troubled = False
         positions = self._positions()
         found = self._read(positions, block_ms) if positions else {}
+        self._housekeeper.backlog = any(len(entries) >= self._count for entries in found.values())
         folded = sum(self._guarded(space, found.get(space, [])) for space in positions)
         if self._troubled:
             time.sleep(self._pause_s())
@@ -192,10 +195,9 @@ class Ingest:
         # First of all: what follows may fail for a while, and the lease must not lapse meanwhile.
         writer.renew_if_due()
         if entries:
-            count = self._count
             writer.fold(entries)
             self._adapt(entries)
-            self._housekeeper.wake(backlog=len(entries) == count)
+            self._housekeeper.wake()
         elif self._is_due_for_inspection(writer.space):
             self._inspected[writer.space] = time.monotonic()
             writer.inspect()
