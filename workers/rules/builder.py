@@ -137,7 +137,7 @@ def _placed(found: Times, span: dates.Span, draft: Draft, message: Message) -> T
 
 
 def mentions(draft: Draft, content: str) -> tuple[Mention, ...]:
-    """The entities of a draft: its object where the slot says what kind it is, known tools and places, named persons."""
+    """The entities of a draft: its object by the slot's kind, known tools and places, named persons."""
     found = list(draft.mentions)
     value = lexicon.find(draft.object)
     kind = _KINDS.get(draft.slot)

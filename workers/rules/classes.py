@@ -29,9 +29,12 @@ _CALLED = {
 _NO_CLASS = lexicon.words("no_class")
 _NO_CLASS_WORD = re.compile(r"\b(?:was|is|were|one|part|when|to|of)\b")
 _CLASS_WORDS = 3
-_PASTIMES = frozenset({"sport", "hobby", "instrument"})
-#: What is not used, and of which nobody prefers one at a time.
-_NO_TOOL = frozenset({"place", "job", "condition", "allergen", "animal", "color"})
+#: The slots of what one changes to, or leaves, without preferring one at a time; None where that says nothing.
+_OTHERWISE: dict[str, str | None] = {
+    "diet": "diet",
+    **dict.fromkeys(("sport", "hobby", "instrument"), "hobby"),
+    **dict.fromkeys(("place", "job", "condition", "allergen", "animal", "color")),
+}
 
 
 def of(shown: str) -> str | None:
@@ -60,13 +63,15 @@ def slot(template: str, shown: str, clause: Clause, name: str | None) -> str | N
         return "drinks" if group == "drink" else "eats"
     if name:
         return f"preferred_{called(name, shown)}"
+    return _by_use(template, group, clause)
+
+
+def _by_use(template: str, group: str | None, clause: Clause) -> str | None:
+    """The slot of what is used or preferred: one of its class at a time, unless it is one of several."""
     if group is None or group == "food":
         return "prefers" if template == "⟨favourite⟩" else None
-    if template in {"⟨preferred⟩", "⟨used⟩"}:
-        if group == "diet" or group in _PASTIMES:
-            return "diet" if group == "diet" else "hobby"
-        if group in _NO_TOOL:
-            return None
+    if template in {"⟨preferred⟩", "⟨used⟩"} and group in _OTHERWISE:
+        return _OTHERWISE[group]
     if template == "⟨usual⟩" and (clause.cues.addition or clause.cues.weak):
         return "uses"
     return f"{'chosen' if clause.who.plural and group in frames.TOOLS else 'preferred'}_{group}"

@@ -47,7 +47,7 @@ def decision(text: str, speaker: Speaker) -> list[Draft]:
 
 
 def _choice(said: str) -> Choice | None:
-    """ "use Postgres instead of MySQL", "replace MySQL with Postgres", "switch from MySQL to Postgres"."""
+    """What is chosen in "use Postgres instead of MySQL", "replace MySQL with Postgres" and their like."""
     swap, instead = _SWAP.match(said), _INSTEAD.search(said)
     wanted = swap["o"] if swap else said[: instead.start()] if instead else said
     chosen = _CHOSEN.match(wanted)

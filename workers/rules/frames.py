@@ -3,7 +3,7 @@
 A row is `slot :: kind :: sort of object :: classes :: pattern`; the first row that fits wins. Its group `o` is the
 object, `old` what the object takes the place of. Kinds: `state` holds while it is said, `start` begins a state, `end`
 ends one, `against` is a state of the opposite polarity, `event` happened at its time;
-`past` and `planned` say it by the verb itself, where a language has no frame without its tense. A slot in ⟨⟩ depends on the
+`past` and `planned` say it by the verb itself. A slot in ⟨⟩ depends on the
 class of the object. Classes are those of which the object must be one; `+` any known one or a name, `-x` not x.
 """
 

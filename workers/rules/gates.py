@@ -1,4 +1,4 @@
-"""Gates: what an English sentence says without asserting it: questions, hypotheticals, fiction, other people's words."""
+"""Gates: what English says without asserting it: questions, hypotheticals, fiction, other people's words."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ _WORDS = {
     "es": "yo el la los las que no de en es mi me gusta con para por un una pero ya más como vivo tengo soy estoy "
     "trabajo muy mis ahora a al del se lo nos he ha "
     "vive trabaja come bebe prefiere habla tiene practica sigue",
-    "fr": "je le la les des est et ne pas une un mon ma dans pour avec suis j'ai j'habite c'est plus que vous nous à au du",
+    "fr": "je le la les des est et ne pas une un mon ma dans pour avec suis j'ai j'habite c'est plus que vous nous à",
     "it": "io il lo gli che non è di sono mi con per una un abito ho mia mio più ora della nel piace alla lavoro",
     "pt": "eu o os as que não de em é meu minha com para um uma mais moro tenho sou estou gosto agora na no da do",
     "nl": "ik het een en niet is mijn van in op met voor woon werk ben heb je dat ook maar nu meer naar aan bij",

@@ -29,7 +29,7 @@ def agrees(sentence: str) -> bool:
 
 
 def turned(question: str) -> str:
-    """An assistant's question as the statement of the one who says yes: "You live in Rome, right?", "I live in Rome"."""
+    """A question ("You live in Rome, right?") as the statement of the one who says yes ("I live in Rome")."""
     said = _PROPOSAL.sub("", _TAG.sub("", expand(question).rstrip("? ")))
     for pattern, other in _TURNS:
         said = pattern.sub(other, said)

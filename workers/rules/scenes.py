@@ -36,7 +36,7 @@ def scene_key(text: str) -> str:
 
 
 def scene_of(slot: str, obj: str, content: str, subject: str, known: Iterable[str]) -> str:
-    """The scene of a cell: the slot's topic, the object's, a topic its words name, a known scene's, else what it is about."""
+    """The scene of a cell: its slot's topic, else its object's, one that its words name, a known one, or its object."""
     family = next((prefix for prefix in _FAMILY if slot.startswith(prefix)), None)
     topic = "" if family else slot_of(slot).scene
     value = lexicon.find(obj)

@@ -99,16 +99,13 @@ def _verbal(rest: str) -> bool:
 
 
 def _tense(used: frozenset[str], form: str, verb: Verb | None) -> Tense:
-    if "used to" in used:
-        return "used"
-    if used & {"had", "had to"}:
-        return "past"
-    if used & _PLANNED or "decided to" in used:
-        return "future"
-    if used & {"have", "has"}:
-        return "perfect"
-    if used & {"was", "were", "did"}:
-        return "past"
-    if verb and form == "ing":
-        return "progressive"
-    return "past" if form in {"past", "past_or_participle"} else "present"
+    said: tuple[tuple[object, Tense], ...] = (
+        ("used to" in used, "used"),
+        (used & {"had", "had to"}, "past"),
+        (used & _PLANNED or "decided to" in used, "future"),
+        (used & {"have", "has"}, "perfect"),
+        (used & {"was", "were", "did"}, "past"),
+        (verb and form == "ing", "progressive"),
+        (form in {"past", "past_or_participle"}, "past"),
+    )
+    return next((tense for holds, tense in said if holds), "present")

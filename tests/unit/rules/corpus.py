@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
+
 from mnemolog.schema.cells import Candidate, Cell
 from mnemolog.schema.times import MINUTE, parse
 from mnemolog.workers.rules import Context, Extraction, Message, extract

@@ -1,6 +1,7 @@
 """Pairs of statements a week apart: what the second does to the first."""
 
 import pytest
+
 from mnemolog.workers.rules import Context, judge
 
 from .corpus import NOW, WEEK, Pair, candidate, pairs, say

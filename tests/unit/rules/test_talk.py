@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+
 from mnemolog.schema.cells import Cell
 from mnemolog.workers.rules import Context, extract
 
