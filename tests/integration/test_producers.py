@@ -18,6 +18,7 @@ from support import start_python
 from support.proxy import Proxy
 
 from mnemolog.producers import AsyncProducer, Message, Producer, Published
+from mnemolog.producers.appending import version_of
 from mnemolog.schema import keys
 from mnemolog.schema.codec import decode
 from mnemolog.schema.errors import (
@@ -490,3 +491,23 @@ def test_processes_that_publish_first_at_once_create_the_space_once(redis: redis
             if isinstance(event.payload, MessagePublished) and event.payload.session == f"session {number}"
         ]
         assert mine == [str(count) for count in range(50)]
+
+
+def test_power_durability_is_had_from_a_server_that_syncs_always_and_refused_by_one_that_cannot(
+    redis_url: str, redis: redis_py.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MNEMOLOG_DURABILITY", "power")
+    told = redis.info("server")["redis_version"]
+    redis.config_set("appendfsync", "always")
+    try:
+        with Producer("power", redis_url=redis_url) as producer:
+            assert producer.publish("user", "on the disk", "s").position
+        redis.config_set("appendfsync", "everysec")
+        with Producer("power", redis_url=redis_url) as producer:
+            if version_of({"redis_version": told}) < (7, 2):
+                with pytest.raises(LogRefused, match="appendfsync always"):
+                    producer.publish("user", "perhaps", "s")
+            else:
+                assert producer.publish("user", "on the disk too", "s").position
+    finally:
+        redis.config_set("appendfsync", "everysec")
