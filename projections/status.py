@@ -69,19 +69,19 @@ def counts(connection: apsw.Connection) -> Counts:
     """Counts of a file, all from one read transaction."""
     with connection:
         jobs = dict(connection.execute("SELECT state, count(*) FROM jobs GROUP BY state"))
-        found = Counts(
-            position=position_of(connection),
-            fold_version=connection.execute("SELECT fold_version FROM space").get,
-            hash=fast_hash(connection),
-            events=connection.execute("SELECT count(*) FROM events").get,
-            sessions=connection.execute("SELECT count(*) FROM sessions").get,
-            nodes=dict(connection.execute("SELECT type, count(*) FROM nodes GROUP BY type")),
-            edges=dict(connection.execute("SELECT kind, count(*) FROM edges GROUP BY kind")),
-            vectors=vectors.state(connection),
-            jobs={state: jobs.get(state, 0) for state in JOB_STATES},
-            dead_letters=connection.execute("SELECT count(*) FROM dead_letters WHERE state = 'parked'").get,
-        )
-    return found
+        found: dict[str, Any] = {
+            "position": position_of(connection),
+            "fold_version": connection.execute("SELECT fold_version FROM space").get,
+            "hash": fast_hash(connection),
+            "events": connection.execute("SELECT count(*) FROM events").get,
+            "sessions": connection.execute("SELECT count(*) FROM sessions").get,
+            "nodes": dict(connection.execute("SELECT type, count(*) FROM nodes GROUP BY type")),
+            "edges": dict(connection.execute("SELECT kind, count(*) FROM edges GROUP BY kind")),
+            "vectors": vectors.state(connection),
+            "jobs": {state: jobs.get(state, 0) for state in JOB_STATES},
+            "dead_letters": connection.execute("SELECT count(*) FROM dead_letters WHERE state = 'parked'").get,
+        }
+    return Counts(**found)
 
 
 def holder(connection: apsw.Connection) -> Holder:
