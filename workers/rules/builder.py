@@ -60,7 +60,7 @@ def build(draft: Draft, message: Message, quote: str, language: str, known_scene
         due=when.due,
         stated_by=message.subject,
         basis=draft.basis or ("first_person" if draft.subject == message.subject else "others"),
-        entities=mentions(draft, content),
+        entities=mentions(draft, quote),
         ends=draft.ends,
         change=draft.change,
         addition=draft.addition,
@@ -136,7 +136,7 @@ def _placed(found: Times, span: dates.Span, draft: Draft, message: Message) -> T
     return Times(start, end, coarse, due, (*found.shown, (how, day)))
 
 
-def mentions(draft: Draft, content: str) -> tuple[Mention, ...]:
+def mentions(draft: Draft, quote: str) -> tuple[Mention, ...]:
     """The entities of a draft: its object by the slot's kind, known tools and places, named persons."""
     found = list(draft.mentions)
     value = lexicon.find(draft.object)
@@ -145,7 +145,9 @@ def mentions(draft: Draft, content: str) -> tuple[Mention, ...]:
         found.append(Mention(value.name if value and value.kind == kind else draft.shown, kind))
     elif value is not None:
         found.append(Mention(value.name, value.kind))
-    found += [Mention(item.name, item.kind) for item in lexicon.inside(content, kinds=_ALL_KINDS)]
+    found += [
+        Mention(item.name, item.kind) for item in lexicon.inside(quote, kinds=_ALL_KINDS) if item.name != draft.subject
+    ]
     if draft.basis == "others" and draft.subject[:1].isupper() and "'s " not in draft.subject:
         found.append(Mention(draft.subject, "person"))
     unique = {mention.name.casefold(): mention for mention in reversed(found)}

@@ -22,6 +22,8 @@ _IDLE = lexicon.words("idle")
 _STOP = lexicon.words("deed_stop")
 _GENERIC = frozenset({"done", "did", "finished", "completed", "sorted"})
 _CANCELLED = frozenset({"cancelled", "canceled", "called off"})
+#: Forms of "she" that are no plural of a noun.
+_THIRD = frozenset({"is", "has", "does", "goes"})
 _KEY_WORDS = 6
 _THING_WORDS = 5
 
@@ -34,7 +36,7 @@ def key(text: str) -> str:
 
 def _plain(word: str) -> str:
     verb = lexicon.verb(word)
-    return verb.base if verb and not word.endswith("s") else lexicon.singular(word)
+    return verb.base if verb and (verb.form != "s" or word in _THIRD) else lexicon.singular(word)
 
 
 def task(text: str, speaker: Speaker) -> Draft | None:

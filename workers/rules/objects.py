@@ -90,7 +90,7 @@ def _organization(phrase: str, _: frozenset[str]) -> str | None:
 
 def _person(phrase: str, _: frozenset[str]) -> str | None:
     match = _NAME.match(phrase)
-    return match[0] if match else None
+    return match[0] if match and lexicon.find(match[0]) is None else None
 
 
 def _job(phrase: str, _: frozenset[str]) -> str | None:

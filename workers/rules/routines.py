@@ -12,6 +12,7 @@ _PROCEDURE = patterns.one("procedure")
 _PROCEDURE_LAST = patterns.one("procedure_last")
 _MAIN = patterns.one("main")
 _RISKS = patterns.several("risks")
+_NO_RISK = patterns.one("no_risk")
 _BECAUSE = patterns.one("because")
 _BECAUSE_OF = patterns.one("because_of")
 _REASON = patterns.one("reason")
@@ -88,7 +89,7 @@ def risk(text: str, speaker: Speaker) -> Draft | None:
     effect, cause = split_cause(text)
     for match in (found for pattern in _RISKS if (found := pattern.match(effect))):
         who = lexicon.bare(match.groupdict().get("who") or "")
-        if who.casefold() in _NOBODY or who.startswith(("I ", "you ", "if ", "we ")):
+        if who.casefold() in _NOBODY or _NO_RISK.search(who):
             continue
         mine = not who or who.casefold() in _OURS
         phrases, what = dates.find(_BECAUSE_OF.sub("", match["what"]), "en")

@@ -57,7 +57,7 @@ def _certain_job(frame: Frame, clause: Clause) -> bool:
     if frame.slot != "employer" or not chain.predicate.startswith(("be at ", "be with ")):
         return True
     if clause.phrases:
-        return chain.tense == "perfect"
+        return chain.tense == "perfect" or any(phrase.part == "since" for phrase in clause.phrases)
     return chain.tense == "present" and clause.cues.change
 
 
@@ -72,7 +72,7 @@ def _state(draft: Draft, frame: Frame, clause: Clause, *, planned: bool) -> Draf
         return msgspec.structs.replace(draft, closed=True)
     if planned:
         return msgspec.structs.replace(draft, modality="planned", polarity=-1 if chain.negated else 1)
-    present = chain.tense == "present"
+    present = chain.tense in {"present", "progressive"}
     negative = chain.negated or (ended and present)
     over = (ended and not against) or (negative and draft.change and present)
     return msgspec.structs.replace(

@@ -37,15 +37,13 @@ class Pair(msgspec.Struct, frozen=True):
     first: str
     then: str
     verdict: str
-    speaker: str = "Ada"
-    stated_by: str = "Ada"
 
 
-def rows(name: str = "corpus.jsonl") -> list[Row]:
+def rows(name: str) -> list[Row]:
     return [msgspec.json.decode(line, type=Row) for line in (HERE / name).read_text("utf-8").splitlines() if line]
 
 
-def pairs(name: str = "changes.jsonl") -> list[Pair]:
+def pairs(name: str) -> list[Pair]:
     return [msgspec.json.decode(line, type=Pair) for line in (HERE / name).read_text("utf-8").splitlines() if line]
 
 

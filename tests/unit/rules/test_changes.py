@@ -6,7 +6,7 @@ from mnemolog.workers.rules import Context, judge
 
 from .corpus import NOW, WEEK, Pair, candidate, pairs, say
 
-PAIRS = pairs()
+PAIRS = pairs("changes.jsonl")
 
 
 def outcome(pair: Pair) -> str:

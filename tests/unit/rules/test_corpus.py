@@ -4,7 +4,7 @@ import pytest
 
 from .corpus import Row, matches, rows, say
 
-ROWS = rows()
+ROWS = rows("corpus.jsonl") + rows("assorted.jsonl")
 TRAPS = [row for row in ROWS if not row.cells]
 
 
