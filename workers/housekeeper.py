@@ -11,7 +11,7 @@ from mnemolog.projections import vectors
 from mnemolog.projections.embedder import Embedder
 from mnemolog.schema import archive
 from mnemolog.workers import lease
-from mnemolog.workers.space_file import immediate, open_for_writing
+from mnemolog.workers.space_file import BUSY_TIMEOUT_MS, immediate, open_for_writing
 from mnemolog.workers.space_writer import SpaceWriter
 
 log = logging.getLogger("mnemolog.housekeeper")
@@ -48,21 +48,31 @@ class SpaceKeeper:
             vectors.store(self._connection, embedder.name, [number for number, _ in missing], texts, made)
         return True
 
-    def tidy(self, *, idle: bool) -> bool:
+    def tidy(self, *, idle: bool) -> None:
         """Moves the write-ahead log into the file when it is large or nothing else is to do, and seals segments.
 
-        There is never more to do. Raises StaleWriter.
+        Raises StaleWriter.
         """
         pending = self._pending_bytes()
         if pending > WAL_PENDING_BYTES or (idle and pending):
-            # The archive first: the file must never be durably ahead of the log.
-            self._writer.archive.sync()
-            self._checkpoint("PASSIVE")
+            self._move("PASSIVE")
             if self._wal.stat().st_size > WAL_FILE_BYTES:
-                # Only while nobody writes can the log start again from its beginning.
-                with self._writer.lock:
-                    self._checkpoint("TRUNCATE")
+                self._cut_wal()
         self._tidy_archive()
+
+    def _move(self, mode: str) -> None:
+        # The archive first: the file must never be durably ahead of the log.
+        self._writer.archive.sync()
+        self._checkpoint(mode)
+
+    def _cut_wal(self) -> None:
+        """Lets the write-ahead log start again from its beginning, unless somebody is reading it."""
+        self._connection.set_busy_timeout(0)
+        try:
+            with self._writer.lock:
+                self._move("TRUNCATE")
+        finally:
+            self._connection.set_busy_timeout(BUSY_TIMEOUT_MS)
 
     def _pending_bytes(self) -> int:
         """How much of the write-ahead log is not in the file yet; its file never shrinks by itself."""
@@ -73,7 +83,6 @@ class SpaceKeeper:
         """(busy, frames in the log, frames moved), as PRAGMA wal_checkpoint reports."""
         found: tuple[int, int, int] = self._connection.execute(f"PRAGMA wal_checkpoint({mode})").get
         return found
-        return False
 
     def _tidy_archive(self) -> None:
         segments = self._writer.archive
@@ -88,8 +97,7 @@ class SpaceKeeper:
 
     def close(self) -> None:
         """Moves the whole write-ahead log into the file and closes the connection."""
-        self._writer.archive.sync()
-        self._checkpoint("TRUNCATE")
+        self._move("TRUNCATE")
         self._connection.close()
 
 
@@ -156,8 +164,8 @@ class Housekeeper:
             self._tried(space, "files", lambda: keeper.tidy(idle=idle and not more))
             return more
 
-    def _tried(self, space: str, what: str, step: Callable[[], bool]) -> bool:
-        """The step's answer; False when it failed, which is logged once and tried again later."""
+    def _tried(self, space: str, what: str, step: Callable[[], object]) -> bool:
+        """Whether the step says that there is more; no when it failed, which is logged once and tried again later."""
         due, told = self._failed.get((space, what), (0.0, ""))
         if time.monotonic() < due:
             return False
@@ -169,4 +177,4 @@ class Housekeeper:
             self._failed[space, what] = (time.monotonic() + RETRY_S, str(error))
             return False
         self._failed.pop((space, what), None)
-        return more
+        return bool(more)

@@ -7,7 +7,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import apsw
@@ -37,9 +37,12 @@ from mnemolog.schema import archive, keys
 from mnemolog.schema.archive import ArchiveWriter
 from mnemolog.schema.errors import DamagedFile, MnemologError, NewerEvent, StaleWriter
 from mnemolog.schema.settings import Settings
+from mnemolog.schema.stream import Stream
 from mnemolog.workers import lease, replay
 from mnemolog.workers.background import background_writer
+from mnemolog.workers.housekeeper import SpaceKeeper
 from mnemolog.workers.ingest import Ingest
+from mnemolog.workers.space_writer import SpaceWriter
 
 
 @pytest.fixture
@@ -166,6 +169,59 @@ def test_what_cannot_pass_by_itself_ends_one_space_by_name_and_leaves_the_others
     assert contents(settings_in(tmp_path, "ada")) == {"first"}
 
 
+@pytest.fixture
+def keeper(redis: redis_py.Redis, space: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[SpaceKeeper]:
+    """Keeps a space whose write-ahead log is always too large."""
+    monkeypatch.setattr("mnemolog.workers.housekeeper.WAL_PENDING_BYTES", 1)
+    monkeypatch.setattr("mnemolog.workers.housekeeper.WAL_FILE_BYTES", 1)
+    append(redis, [created(), *messages(50)])
+    writer = SpaceWriter(space, Stream(redis, "default"), SmallEmbedder())
+    writer.open()
+    keeper = SpaceKeeper(writer)
+    yield keeper
+    keeper.close()
+    writer.close()
+
+
+def test_a_reader_that_takes_its_time_holds_up_nobody(keeper: SpaceKeeper, space: Settings) -> None:
+    reader = open_reader(space.file)
+    reader.execute("BEGIN")
+    assert reader.execute("SELECT count(*) FROM nodes").get == 0
+    writer = keeper._writer
+    writer.fold(writer.stream.range(writer.position, 100))
+    begun = time.monotonic()
+    keeper.tidy(idle=False)
+    assert time.monotonic() - begun < 5
+    assert keeper._wal.stat().st_size > 0
+    reader.execute("COMMIT")
+    reader.close()
+    keeper.tidy(idle=False)
+    assert keeper._wal.stat().st_size == 0
+
+
+def test_the_archive_is_synced_before_anything_is_moved_into_the_file(
+    keeper: SpaceKeeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = keeper._writer
+    done: list[str] = []
+
+    def told(name: str, step: Callable[..., object]) -> Callable[..., object]:
+        def recorded(*given: object) -> object:
+            done.append(str(given[0]) if name == "checkpoint" else name)
+            return step(*given)
+
+        return recorded
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writer.archive, "sync", told("sync", writer.archive.sync))
+        patch.setattr(keeper, "_checkpoint", told("checkpoint", keeper._checkpoint))
+        writer.fold(writer.stream.range(writer.position, 100))
+        keeper.tidy(idle=False)
+    moves = [index for index, step in enumerate(done) if step in {"PASSIVE", "TRUNCATE"}]
+    assert len(moves) == 2
+    assert all(done[index - 1] == "sync" for index in moves)
+
+
 class MoodyEmbedder(SmallEmbedder):
     """Fails until it is told to stop failing."""
 
@@ -181,7 +237,6 @@ def test_an_embedder_that_fails_delays_vectors_and_nothing_else(
     redis: redis_py.Redis, space: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("mnemolog.workers.housekeeper.RETRY_S", 0.02)
-    monkeypatch.setattr("mnemolog.workers.housekeeper.WAL_BYTES", 1)
     append(redis, [created(), *messages(50)])
     embedder = MoodyEmbedder()
     ingest = Ingest(redis, embedder)

@@ -47,8 +47,7 @@ def test_the_first_error_of_a_transaction_is_the_one_that_is_raised(tmp_path: Pa
     with pytest.raises(apsw.FullError), immediate(connection):
         connection.execute("INSERT INTO t VALUES (zeroblob(1000000))")
     assert not connection.in_transaction
-    with pytest.raises(ZeroDivisionError), immediate(connection):
-        connection.execute("INSERT INTO t VALUES (1)")
-        raise ZeroDivisionError
+    with pytest.raises(apsw.SQLError, match="nowhere"), immediate(connection):
+        connection.execute("INSERT INTO t VALUES (1); INSERT INTO nowhere VALUES (1)")
     assert connection.execute("SELECT count(*) FROM t").get == 0
     connection.close()
