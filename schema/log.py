@@ -15,6 +15,8 @@ from mnemolog.schema.stream import Stream
 
 PAGE = 500
 
+_PARKED = EntryParked.TYPE.encode("ascii")
+
 
 def event_of(entry: Entry) -> Event:
     """The event that an entry holds. Raises Undecodable and NewerEvent as `decode` does."""
@@ -44,6 +46,9 @@ def was_parked(position: Position, later: Iterable[Entry]) -> bool:
 def parking(position: Position, later: Iterable[Entry]) -> Position | None:
     """Where among the later entries that word stands; None when it was not given."""
     for entry in later:
+        # Decoding costs a hundred times as much, and there may be a long log to look through.
+        if _PARKED not in entry.body:
+            continue
         try:
             payload = event_of(entry).payload
         except (Undecodable, NewerEvent):
