@@ -100,6 +100,8 @@ def times(draft: Draft, message: Message, language: str) -> Times:
     tense: dates.Tense = "future" if ahead and not draft.closed else "past"
     found = Times()
     for phrase in draft.phrases:
+        if draft.closed and phrase.part == "since":
+            continue  # "I worked there for five years" does not say which
         span = dates.resolve(phrase, language, message.local_ms, message.utc_offset_min, tense)
         if span is not None:
             found = _with_span(found, phrase, span, draft, message)

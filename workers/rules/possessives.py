@@ -20,6 +20,7 @@ _GAVE_JOB = patterns.one("gave_job")
 _LEADING = patterns.one("my_leading")
 _NOW = patterns.one("my_now")
 _THING = frames.simple("", "thing")
+_PEOPLE = frozenset({"partner", "child"})
 _LOST_JOB = frozenset({"fired me", "laid me off", "let me go"})
 
 
@@ -62,6 +63,8 @@ def _own(text: str, base: Draft) -> list[Draft]:
         if match:
             whole = match["o"].strip(" .")
             shown = whole if slot == "birthday" else re.split(r" (?:for|with|in) ", objects.cut(whole))[0]
+            if slot in _PEOPLE and lexicon.find(shown) is not None:
+                return []  # "My husband is Dutch"
             return [msgspec.structs.replace(base, slot=slot, object=lexicon.normal(shown), shown=shown)]
     return []
 

@@ -32,7 +32,8 @@ def procedure(text: str, speaker: Speaker) -> Draft | None:
     if parts is None or _UNCERTAIN.search(text):
         return None
     word, condition, main = parts
-    if not _is_habit(word, condition) or _is_past(condition) or _is_past(main):
+    rule = main.casefold().startswith("always ")
+    if not (rule or _is_habit(word, condition)) or _is_past(condition) or _is_past(main):
         return None
     act = _MAIN.match(main)
     if act is None or not _is_act(act, main):

@@ -42,6 +42,8 @@ def scene_of(slot: str, obj: str, content: str, subject: str, known: Iterable[st
     value = lexicon.find(obj)
     if not topic and value is not None:
         topic = value.scene
+    # People are called Ada and Julia, and so are programming languages.
+    content = content.replace(subject, " ")
     words = [lexicon.singular(word.casefold()) for word in _WORD.findall(content)]
     if not topic or topic in {"task", "plan", "project"}:
         votes = Counter(_TOPICS[word] for word in words if word in _TOPICS)

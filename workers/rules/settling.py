@@ -18,11 +18,15 @@ ENDED = "…"
 #: States that can be over, so that the past tense says something about them.
 _CAN_BE_OVER = frozenset({"residence", "employer", "job_title", "school", "partner", "pet", "owns", "field_of_study"})
 #: Beginnings that lie ahead when they are said in the progressive ("I'm moving to Rome").
-_AHEAD = frozenset({"residence", "employer", "job_title", "partner", "travel", "school", "owns", "pet"})
+_AHEAD = frozenset(
+    {"marital_status", "residence", "employer", "job_title", "partner", "travel", "school", "owns", "pet"}
+)
 #: What nobody plans.
 _NEVER_PLANNED = frozenset({"likes", "allergy", "condition", "age", "skill", "speaks", "name"})
 #: What an ability says something about.
 _ABLE = frozenset({"skill", "speaks", "hobby"})
+#: What an inability says something about: what one cannot eat one does not eat.
+_UNABLE = _ABLE | {"eats", "drinks", "⟨ingest⟩", "likes"}
 
 
 def settle(frame: Frame, clause: Clause) -> Draft | None:
@@ -31,7 +35,7 @@ def settle(frame: Frame, clause: Clause) -> Draft | None:
     planned = chain.tense == "future" or (clause.ahead and chain.tense in {"present", "progressive"})
     if chain.obliged or (chain.wanted and not clause.phrases) or (planned and frame.slot in _NEVER_PLANNED):
         return None
-    if (chain.ability and not chain.negated and frame.slot not in _ABLE) or not _certain_job(frame, clause):
+    if (chain.ability and frame.slot not in (_UNABLE if chain.negated else _ABLE)) or not _certain_job(frame, clause):
         return None
     draft = Draft(
         subject=clause.who.subject,
