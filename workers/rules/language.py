@@ -11,9 +11,11 @@ _WORDS = {
     "lives works likes prefers thinks plans longer does eats drinks knows speaks uses others",
     "de": "ich der die das und nicht ist mein meine mag mehr jetzt habe bin wir ein eine einen mit für auf zu im "
     "in bei auch es den dem wohne arbeite sie er hat sehr kein keine nach seit von "
+    "heiße esse trinke spreche lerne spiele fahre fliege ziehe nutze hasse liebe höre meinen unser uns "
     "wohnt arbeitet mag isst trinkt spricht bevorzugt heißt lernt reist ernährt",
     "es": "yo el la los las que no de en es mi me gusta con para por un una pero ya más como vivo tengo soy estoy "
     "trabajo muy mis ahora a al del se lo nos he ha "
+    "hablo bebo prefiero estudio juego practico toco odio uso programo mudé dejé empecé llamo años tomo gustan encanta "
     "vive trabaja come bebe prefiere habla tiene practica sigue",
     "fr": "je le la les des est et ne pas une un mon ma dans pour avec suis j'ai j'habite c'est plus que vous nous à",
     "it": "io il lo gli che non è di sono mi con per una un abito ho mia mio più ora della nel piace alla lavoro",

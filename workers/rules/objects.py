@@ -30,6 +30,7 @@ _NO_PASTIME = lexicon.words("no_pastime")
 _NO_PLACE = lexicon.words("no_place")
 _NO_TITLE = lexicon.words("no_title")
 _NO_DEED = lexicon.words("no_deed")
+_SOMEBODYS = re.compile(r"(?:your|his|her|their|this|that|these|those) ", re.IGNORECASE)
 _VAGUE_NOUNS = frozenset({"project", "new project", "hard", "abroad", "well"})
 #: The longest object, and the longest member of an enumeration, in words.
 _OBJECT_WORDS = 5
@@ -125,7 +126,10 @@ def _ends_in(text: str, classes: frozenset[str]) -> bool:
     words = text.split()
     if not _fits(text, _OBJECT_WORDS) or _PRONOUN.match(text):
         return False
-    return any(_belongs(" ".join(words[at:]), classes) for at in range(min(len(words), _MODIFIERS + 1)))
+    for at in range(min(len(words), _MODIFIERS + 1)):
+        if _belongs(" ".join(words[at:]), classes):
+            return not any(_GERUND.fullmatch(word) for word in words[:at])
+    return False
 
 
 def _belongs(text: str, classes: frozenset[str]) -> bool:
@@ -142,6 +146,8 @@ def _thing(phrase: str, _: frozenset[str]) -> str | None:
     if listed:
         return listed
     plain = _HOW_OFTEN.sub("", _AMOUNT.sub("", cut(phrase)))
+    if _SOMEBODYS.match(plain):
+        return None
     if lexicon.find(plain) is None:
         plain = _PREPOSITION.split(plain, maxsplit=1)[0]
         if _PRONOUN.match(plain) or plain.startswith("the "):
