@@ -59,7 +59,7 @@ def decode_all(
 def _stopped(space: str, position: Position, error: NewerEvent) -> NewerEvent:
     return NewerEvent(
         f"space {space!r} stops before {position}: {error.what}. Upgrade mnemolog, or let this version pass the entry: "
-        f"mnemolog --space {space} dead-letters park {position}"
+        f"mnemolog --space {space} dead-letters park {position}, and start its writer again"
     )
 
 

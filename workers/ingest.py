@@ -64,7 +64,12 @@ class Ingest:
         return list(self._writers)
 
     def hold(self, settings: Settings, *, accept_stream: bool = False) -> None:
-        """Takes a space. Raises SpaceHeld, DivergedLog, DamagedFile, NewerEvent, errors of the log and of the disk."""
+        """Takes a space. Raises SpaceHeld, DivergedLog, DamagedFile, NewerEvent, errors of the log and of the disk.
+
+        A space that had to be given up is not taken again: that raises what ended it.
+        """
+        if settings.space in self.failures:
+            raise self.failures[settings.space]
         stream = Stream(self._client, settings.space)
         writer = SpaceWriter(settings, stream, self._embedder, accept_stream=accept_stream)
         try:

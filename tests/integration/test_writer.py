@@ -425,6 +425,23 @@ def test_what_stands_before_a_newer_event_is_folded_and_nothing_after_it(
         assert contents(space) == {"before"}
 
 
+def test_a_space_that_was_given_up_is_not_taken_again_by_the_same_process(
+    redis: redis_py.Redis, redis_url: str, tmp_path: Path
+) -> None:
+    for name in ("default", "ada"):
+        append(redis, [created(name), said("before")], name)
+    append(redis, [newer(), said("after")], "ada")
+    with start_cli("--data", tmp_path, "--redis", redis_url, "ingest", "--all") as writer:
+        writer.wait_for("mnemolog: space 'ada' stops before")
+        append(redis, [created("ben"), said("new")], "ben")
+        writer.wait_for("writing space ben")
+        wait_until(lambda: contents(settings_in(tmp_path, "ben")))
+        assert writer.output.count("writing space ada") == 1
+        assert rows(settings_in(tmp_path, "ada").file, "SELECT epoch FROM lease") == [(1,)]
+        writer.interrupt()
+        assert writer.wait() == 5
+
+
 # ---- large messages --------------------------------------------------------------------------------------------------
 
 
