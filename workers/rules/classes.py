@@ -51,7 +51,7 @@ def called(name: str, shown: str) -> str | None:
     group = _CALLED.get(plain, plain)
     if not group or group in _NO_CLASS or len(group.split()) > _CLASS_WORDS or _NO_CLASS_WORD.search(group):
         return None
-    return re.sub(r"\W+", "_", group)
+    return re.sub(r"[^a-z0-9]+", "_", group).strip("_") or None
 
 
 def slot(template: str, shown: str, clause: Clause, name: str | None) -> str | None:

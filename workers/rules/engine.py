@@ -76,7 +76,8 @@ def _hear(message: Message, talk: _Talk, question: tuple[Message, Sentence] | No
         talk.unknown += not message.read
         return
     talk.tongues[message.subject] = tongue
-    said = sentences(message.content)
+    # A sentence that is too long to be quoted in a cell is pasted text.
+    said = [sentence for sentence in sentences(message.content) if len(sentence.quote) <= MAX_SENTENCE_CHARS]
     if question and said and replies.agrees(said[0].text):
         _agree(message, said[0], question, talk)
     if tongue == "en":
@@ -136,7 +137,7 @@ def _keep(draft: Draft, message: Message, quote: str, tongue: str, talk: _Talk, 
     cell = build(draft, message, quote, tongue, talk.context.scenes)
     if cell.slot == "works_on":
         talk.projects[message.session] = cell.object
-    if message.read or len(quote) > MAX_SENTENCE_CHARS or any(_repeats(cell, other) for other in talk.cells):
+    if message.read or any(_repeats(cell, other) for other in talk.cells):
         return
     causes = _keep_reason(draft, message, quote, tongue, talk, cell.scene) if draft.cause else ()
     talk.cells.append(msgspec.structs.replace(cell, causes=causes, evidence=(*cell.evidence, *more)))

@@ -39,9 +39,10 @@ def detect(text: str, usual: str = "en") -> str | None:
     letters = len(re.findall(r"[^\W\d_]", text))
     if len(_OTHER_SCRIPT.findall(text)) * 3 > letters:
         return None
-    if len(_HAN.findall(text)) * 3 > letters:
+    han = len(_HAN.findall(text))
+    words = [word.casefold() for word in _WORD.findall(_HAN.sub(" ", text).replace("’", "'"))]
+    if han > 2 * len(words):
         return "zh"
-    words = [word.casefold() for word in _WORD.findall(text.replace("’", "'"))]
     scores = {language: float(sum(word in table for word in words)) for language, table in _TABLE.items()}
     for language, marks in _MARKS.items():
         scores[language] += 0.5 * min(2, len(marks.findall(text)))
