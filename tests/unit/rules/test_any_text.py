@@ -3,6 +3,7 @@
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from mnemolog.schema.cells import Cell
 from mnemolog.workers.rules import extract
 
