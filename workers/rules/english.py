@@ -6,7 +6,7 @@ import re
 
 import msgspec
 
-from mnemolog.workers.rules import dates, gates, patterns, subjects, verbs
+from mnemolog.workers.rules import dates, gates, lexicon, patterns, subjects, verbs
 from mnemolog.workers.rules.subjects import Speaker, Who
 from mnemolog.workers.rules.verbs import Chain
 
@@ -79,6 +79,7 @@ def _opened(text: str) -> tuple[str, bool]:
 
 def _cues(plain: str, *, also: bool) -> tuple[Cues, str]:
     """What the adverbs say, and the clause without them."""
+    opens = plain[:1].isupper()
     leading = _LEADING_SCOPE.match(plain)
     scope = leading["scope"].lower() if leading else ""
     plain = plain[leading.end() :] if leading else plain
@@ -89,6 +90,8 @@ def _cues(plain: str, *, also: bool) -> tuple[Cues, str]:
         plain = pattern.sub(" ", plain)
     plain = re.sub(r"\s+", " ", plain).strip(" ,;.")
     plain = re.sub(r"^(?:and|but|so|then) ", "", plain, flags=re.IGNORECASE)
+    if opens and lexicon.verb(plain.split(" ", 1)[0]):
+        plain = plain[0].upper() + plain[1:]
     trailing = _SCOPE.search(plain)
     if trailing and len(plain[: trailing.start()].split()) >= _CLAUSE_WORDS:
         scope, plain = trailing["scope"].lower(), plain[: trailing.start()]

@@ -31,6 +31,7 @@ _NO_PLACE = lexicon.words("no_place")
 _NO_TITLE = lexicon.words("no_title")
 _NO_DEED = lexicon.words("no_deed")
 _SOMEBODYS = re.compile(r"(?:your|his|her|their|this|that|these|those) ", re.IGNORECASE)
+_LINKS = frozenset({"with", "for", "in", "of", "on", "from"})
 _VAGUE_NOUNS = frozenset({"project", "new project", "hard", "abroad", "well"})
 #: The longest object, and the longest member of an enumeration, in words.
 _OBJECT_WORDS = 5
@@ -128,7 +129,7 @@ def _ends_in(text: str, classes: frozenset[str]) -> bool:
         return False
     for at in range(min(len(words), _MODIFIERS + 1)):
         if _belongs(" ".join(words[at:]), classes):
-            return not any(_GERUND.fullmatch(word) for word in words[:at])
+            return not any(_GERUND.fullmatch(word) or word in _LINKS for word in words[:at])
     return False
 
 

@@ -56,8 +56,9 @@ def named(text: str) -> re.Match[str] | None:
 
 def find(plain: str, speaker: Speaker, inherited: Who | None) -> Who | None:
     """The subject of a clause; `inherited` is that of the clause before, for clauses that leave theirs out."""
-    if not inherited and _ELLIPSIS.match(plain):
-        return Who(speaker.subject, "am " + plain[0].lower() + plain[1:])
+    if _ELLIPSIS.match(plain):
+        rest = "am " + plain[0].lower() + plain[1:]
+        return msgspec.structs.replace(inherited, rest=rest) if inherited else Who(speaker.subject, rest)
     match = named(plain)
     if match:
         rest = plain[match.end() :].strip(" ,")

@@ -107,7 +107,10 @@ _CONTRACTIONS = tuple(
         (r"\bwanna\b", "want to"),
         (r"\bgotta\b", "have to"),
         (r"\b(have|has) got to\b", r"\1 to"),
-        (r"\b(have|has) got (?=(?:a|an|two|three|no|some|my)\b)", r"\1 "),
+        (
+            r"\b(have|has) got (?!to|married|engaged|divorced|promoted|hired|fired|into|used|rid|back|tired|bored)",
+            r"\1 ",
+        ),
         (r"\bdont\b", "do not"),
         (r"\bi\b", "I"),
     )
