@@ -148,6 +148,8 @@ def test_the_policy_on_the_log_counts_and_not_the_defaults_of_the_code(path: Pat
     connection = folded(path, log_of([created(), before, strict, after]))
     valid = dict(connection.execute("SELECT event_id, valid_from FROM nodes"))
     assert valid == {"before": place(1).ms + DAY, "after": place(3).ms}
+    accessed = dict(connection.execute("SELECT event_id, last_accessed FROM nodes"))
+    assert accessed == valid
     connection.close()
 
 
