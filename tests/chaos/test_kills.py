@@ -161,8 +161,15 @@ def test_writers_killed_again_and_again_fold_every_event_once(
         assert found.get("equal", found.get("ok")) is True
 
 
-def test_an_embedded_server_killed_under_its_writer_loses_nothing(tmp_path: Path) -> None:
-    data = tmp_path / "data"
+@pytest.fixture
+def data(tmp_path: Path) -> Iterator[Path]:
+    """A data folder whose server does not outlive a test that fails."""
+    yield tmp_path / "data"
+    if find_embedded(tmp_path / "data") is not None:
+        server_of(tmp_path / "data").kill()
+
+
+def test_an_embedded_server_killed_under_its_writer_loses_nothing(data: Path, tmp_path: Path) -> None:
     bodies = messages(3_000, seed=7)
     lines = tmp_path / "told.jsonl"
     lines.write_text("".join(map(line, bodies)), encoding="utf-8")
