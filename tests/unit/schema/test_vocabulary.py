@@ -85,7 +85,7 @@ CELL = {
     "content": "Ada lives in Berlin.",
     "cell_type": "fact",
     "subject": "Ada",
-    "evidence": [["m1", "I live in Berlin"]],
+    "evidence": [{"event_id": "m1", "quote": "I live in Berlin"}],
     "scene": "home",
 }
 
@@ -110,7 +110,7 @@ def test_a_cell_needs_content_type_subject_evidence_and_scene_alone() -> None:
 def test_a_cell_in_full_reads_back() -> None:
     full = cell(
         slot="residence", object="berlin", polarity=-1, modality="planned", holds_from=1, holds_until=2, due=3,
-        granularity="day", stated_by="Ben", basis="others", entities=[["Berlin", "place"]], causes=[0, "ep-1"],
+        granularity="day", stated_by="Ben", basis="others", entities=[{"name": "Berlin", "kind": "place"}], causes=[0, "ep-1"],
         ends="*", change=True, addition=True, correction=True, plural=True, scope="at work", salience=1.0,
     )  # fmt: skip
     assert full.entities == (Mention("Berlin", "place"),)
@@ -125,9 +125,9 @@ def test_a_cell_in_full_reads_back() -> None:
         {"cell_type": "rumour"},
         {"subject": ""},
         {"evidence": []},
-        {"evidence": [["m1"]]},
-        {"evidence": [["m1", ""]]},
-        {"evidence": [["m1", "quote", "more"]]},
+        {"evidence": [{"event_id": "m1"}]},
+        {"evidence": [{"event_id": "m1", "quote": ""}]},
+        {"evidence": [["m1", "quote"]]},
         {"scene": "x" * 201},
         {"salience": 1.01},
         {"salience": -0.01},
@@ -141,8 +141,7 @@ def test_a_cell_in_full_reads_back() -> None:
         {"holds_from": "2026"},
         {"due": 10**15},
         {"basis": "rumour"},
-        {"entities": [["Berlin", "city"]]},
-        {"colour": "red"},
+        {"entities": [{"name": "Berlin", "kind": "city"}]},
     ],
     ids=lambda changes: ascii(changes)[:50],
 )
