@@ -17,7 +17,6 @@ from mnemolog.schema.events import (
     MAX_CONTENT_BYTES,
     MAX_EVENT_BYTES,
     MAX_METADATA_BYTES,
-    PAYLOADS,
     SCHEMA_GENERATION,
     Event,
     Id,
@@ -26,6 +25,7 @@ from mnemolog.schema.events import (
     TimeMs,
 )
 from mnemolog.schema.ids import MAX_ID_CHARS, EventId
+from mnemolog.schema.registry import PAYLOADS
 from mnemolog.schema.upcasters import UPCASTERS, Upcaster, upcast
 
 Version = Annotated[int, msgspec.Meta(ge=1)]

@@ -150,3 +150,16 @@ class NotInstalled(MnemologError):
     """Something optional is needed and is not installed."""
 
     exit_status = 3
+
+
+# ---- engines ---------------------------------------------------------------------------------------------------
+
+
+class EngineError(MnemologError):
+    """An engine could not do its work. `retry_after_s` is what a model's server asked for; `raw` its reply, if any."""
+
+    def __init__(self, message: str, *, raw: str = "", retry_after_s: float | None = None, calls: int = 0) -> None:
+        self.raw = raw
+        self.retry_after_s = retry_after_s
+        self.calls = calls
+        super().__init__(message)

@@ -1,0 +1,170 @@
+"""Verdicts in the fold: a model proposes, and only what holds up comes into force."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+import msgspec
+
+from mnemolog.schema.cells import Ruling
+from mnemolog.schema.outcomes import ConflictsJudged, PairVerdict
+from mnemolog.schema.requests import VerdictGiven, VerdictsReviewed
+from mnemolog.workers.fold import scenes
+from mnemolog.workers.fold.context import Context, Unfoldable
+from mnemolog.workers.fold.jobs import close_job
+from mnemolog.workers.fold.validity import place_of, recompute
+
+_CLOSING = ("fulfilled", "cancelled")
+_TRUST = {"requested": 2, "first_person": 2, "others": 1, "inferred": 0}
+_INTENTIONS = ("plan", "task")
+
+
+class _Side(msgspec.Struct, frozen=True):
+    node_id: str
+    subject: str
+    cell_type: str
+    modality: str
+    basis: str
+    heir: str | None
+    retracted: str | None
+    valid_until: int | None
+
+    @property
+    def is_intention(self) -> bool:
+        return self.cell_type in _INTENTIONS or self.modality == "planned"
+
+
+def _side(ctx: Context, node_id: str) -> _Side | None:
+    row = ctx.get(
+        "SELECT node_id, subject, cell_type, modality, basis, heir, retracted, valid_until "
+        "FROM cells JOIN nodes USING (node_id) WHERE node_id = ?",
+        (node_id,),
+    )
+    return _Side(*row) if row else None
+
+
+def conflicts_judged(ctx: Context, payload: ConflictsJudged) -> None:
+    """Takes over the verdicts of an engine that hold up; holds those of a subject that would lose too much."""
+    if close_job(ctx, payload, "resolve") is None:
+        return
+    for reason, detail in payload.refused:
+        ctx.refuse(reason, detail)
+    good = [pair for pair in payload.verdicts if _holds_up(ctx, pair)]
+    held = _too_many(ctx, good)
+    for pair in good:
+        state = "held" if pair.ruling == "supersedes" and held.get(_subject(ctx, pair)) else "in_force"
+        _write(ctx, pair.first, pair.second, pair.ruling, pair.kind, "engine", state)
+    _settle(ctx, (node_id for pair in good for node_id in (pair.first, pair.second)))
+
+
+def _settle(ctx: Context, node_ids: Iterable[str]) -> None:
+    scenes.touch(ctx, recompute(ctx, sorted(set(node_ids))))
+
+
+def _subject(ctx: Context, pair: PairVerdict) -> str:
+    return str(ctx.get("SELECT subject FROM cells WHERE node_id = ?", (pair.first,)))
+
+
+def _holds_up(ctx: Context, pair: PairVerdict) -> bool:
+    """Whether the fold follows a proposal; if not, the reason is recorded."""
+    reason = _objection(ctx, pair)
+    if reason:
+        ctx.refuse(reason, f"{pair.ruling} between {pair.first} and {pair.second}")
+    return not reason
+
+
+def _objection(ctx: Context, pair: PairVerdict) -> str:
+    """Why a proposal is not followed, in one word; empty when it is."""
+    if pair.first == pair.second:
+        return "itself"
+    sides = [_side(ctx, node_id) for node_id in (pair.first, pair.second)]
+    if None in sides:
+        known = [ctx.get("SELECT type FROM nodes WHERE node_id = ?", (id_,)) for id_ in (pair.first, pair.second)]
+        return "episode" if "episodic" in known else "unknown_node"
+    older, heir = _in_order(ctx, *(side for side in sides if side))
+    if older.subject != heir.subject:
+        return "other_subject"
+    return _overreach(older, heir) if pair.ruling == "supersedes" else ""
+
+
+def _overreach(older: _Side, heir: _Side) -> str:
+    """Why one cell may not supersede the other, whatever anybody says."""
+    if _TRUST[heir.basis] < _TRUST[older.basis]:
+        return "less_trusted"
+    if heir.cell_type == "opinion" and older.cell_type != "opinion":
+        return "opinion_over_fact"
+    if heir.is_intention and not older.is_intention and older.cell_type != "decision":
+        return "plan_over_fact"
+    return ""
+
+
+def _in_order(ctx: Context, first: _Side, second: _Side) -> tuple[_Side, _Side]:
+    pair = sorted((first, second), key=lambda side: place_of(ctx, side.node_id))
+    return pair[0], pair[1]
+
+
+def _too_many(ctx: Context, pairs: Iterable[PairVerdict]) -> dict[str, bool]:
+    """By subject, whether the verdicts would retire more of its live facts than one job may."""
+    retired: defaultdict[str, set[str]] = defaultdict(set)
+    for pair in pairs:
+        sides = [_side(ctx, node_id) for node_id in (pair.first, pair.second)]
+        older, _ = _in_order(ctx, *(side for side in sides if side))
+        fulfils = pair.kind in _CLOSING and older.is_intention
+        if pair.ruling == "supersedes" and not fulfils and _is_live(ctx, older):
+            retired[older.subject].add(older.node_id)
+    return {subject: len(ids) > _most(ctx, subject) for subject, ids in retired.items()}
+
+
+def _is_live(ctx: Context, side: _Side) -> bool:
+    open_ended = side.valid_until is None or side.valid_until > ctx.now
+    return side.heir is None and side.retracted is None and open_ended
+
+
+def _most(ctx: Context, subject: str) -> int:
+    live = ctx.get(
+        "SELECT count(*) FROM cells JOIN nodes USING (node_id) WHERE subject = ? AND heir IS NULL "
+        "AND retracted IS NULL AND (valid_until IS NULL OR valid_until > ?)",
+        (subject, ctx.now),
+    )
+    caps = ctx.policy.caps
+    return max(caps.retire_count, int(live * caps.retire_share))
+
+
+def _write(ctx: Context, first: str, second: str, ruling: Ruling, kind: str, judge: str, state: str) -> None:
+    """Stores a verdict: the last one on the log counts, and a person's beats an engine's."""
+    ctx.run(
+        "INSERT INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (low, high) DO UPDATE SET "
+        "ruling = excluded.ruling, kind = excluded.kind, judge = excluded.judge, state = excluded.state, "
+        "event_id = excluded.event_id WHERE excluded.judge = 'person' OR judge = 'engine'",
+        (*sorted((first, second)), ruling, kind, judge, state, ctx.event_id),
+    )
+
+
+def give(ctx: Context, first: str, second: str, ruling: Ruling, kind: str) -> None:
+    """A person's verdict. Raises Unfoldable where one of the two is no cell."""
+    if first == second or _side(ctx, first) is None or _side(ctx, second) is None:
+        raise Unfoldable("no_fact", f"{first} and {second} are not two facts")
+    _write(ctx, first, second, ruling, kind, "person", "in_force")
+    _settle(ctx, (first, second))
+
+
+def verdict_given(ctx: Context, payload: VerdictGiven) -> None:
+    """Takes a person's verdict over."""
+    give(ctx, payload.first, payload.second, payload.ruling, "person")
+
+
+def verdicts_reviewed(ctx: Context, payload: VerdictsReviewed) -> None:
+    """Puts held verdicts into force, or rejects them. Raises Unfoldable where none of the pairs is held."""
+    concerned = []
+    for first, second in payload.pairs:
+        low, high = sorted((first, second))
+        ctx.run(
+            "UPDATE verdicts SET state = ?, judge = 'person' WHERE low = ? AND high = ? AND state = 'held'",
+            ("in_force" if payload.approved else "rejected", low, high),
+        )
+        if ctx.connection.changes():
+            concerned += [low, high]
+    if not concerned:
+        raise Unfoldable("nothing_held", "none of these verdicts is held")
+    _settle(ctx, concerned)
