@@ -13,9 +13,9 @@ import msgspec
 
 from mnemolog.producers.client import Producer
 from mnemolog.producers.messages import Message, Outgoing, check_id, closing, payload_of
-from mnemolog.schema.codec import digest, given_bytes
+from mnemolog.schema.codec import check_nesting, digest, given_bytes
 from mnemolog.schema.errors import InvalidFile, InvalidInput
-from mnemolog.schema.events import MAX_EVENT_BYTES, MessagePublished, Role
+from mnemolog.schema.events import MAX_EVENT_BYTES, MAX_NESTING, MessagePublished, Role
 from mnemolog.schema.ids import EventId, Position, imported_id
 
 #: How many entries an import may be ahead of a running writer, so that live chat is not kept waiting behind it.
@@ -67,13 +67,13 @@ _decoder = msgspec.json.Decoder(Line)
 
 
 def parse_line(text: bytes, number: int, default_at: int | None) -> ImportEvent:
-    """The event of a line. Raises InvalidInput, InvalidTime or InvalidContent, or msgspec.DecodeError, with the reason.
+    """The event of a line. Raises InvalidInput, InvalidTime or InvalidContent with the reason.
 
     A line without an id gets a hash of what it says, so that it is the same event in every import.
     """
     if len(text) > MAX_EVENT_BYTES:
         raise InvalidInput(f"the line has {len(text):,} bytes; the most is {MAX_EVENT_BYTES:,}")
-    line = _decoder.decode(text)
+    line = _decode_line(text)
     if line.at is None and default_at is None:
         raise InvalidInput("it has no `at`: add the time, or give one for all such lines with --at")
     message = Message(
@@ -90,6 +90,15 @@ def parse_line(text: bytes, number: int, default_at: int | None) -> ImportEvent:
     payload = payload_of(message)
     event_id = EventId(check_id("id", line.id)) if line.id is not None else imported_id(given_bytes(payload))
     return ImportEvent(number, event_id, payload, digest(payload))
+
+
+def _decode_line(text: bytes) -> Line:
+    check_nesting(text, MAX_NESTING + 1)
+    try:
+        return _decoder.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        hint = f"; a line may have {', '.join(Line.__struct_fields__)}" if "unknown field" in str(error) else ""
+        raise InvalidInput(f"{error}{hint}") from None
 
 
 class ImportFile:
@@ -112,10 +121,8 @@ class ImportFile:
             progress(len(text))
             try:
                 event = parse_line(text, number, self._default_at)
-                first, known = seen.setdefault(event.event_id, (number, event.digest))
-                if known != event.digest:
-                    raise InvalidInput(f"its id {event.event_id!r} stands for something else on line {first}")
-            except (InvalidInput, msgspec.DecodeError, UnicodeDecodeError) as error:
+                first = _first_use(event, seen)
+            except InvalidInput as error:
                 self.problems.append((number, str(error)))
                 continue
             self.good += 1
@@ -143,6 +150,14 @@ class ImportFile:
                     text = text.removeprefix(b"\xef\xbb\xbf")
                 if text:
                     yield number, text
+
+
+def _first_use(event: ImportEvent, seen: dict[EventId, tuple[int, bytes]]) -> int:
+    """The line on which the event's id stands first. Raises InvalidInput when it stands for something else there."""
+    first, known = seen.setdefault(event.event_id, (event.line, event.digest))
+    if known != event.digest:
+        raise InvalidInput(f"its id {event.event_id!r} stands for something else on line {first}")
+    return first
 
 
 def closing_id(session: str, end: SessionEnd) -> EventId:

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from mnemolog.schema import times
-from mnemolog.schema.codec import check_payload, check_text, encode
-from mnemolog.schema.errors import InvalidInput
+from mnemolog.schema.codec import check_payload, check_text, decode, encode
+from mnemolog.schema.errors import InvalidContent, InvalidInput, InvalidTime, Undecodable
 from mnemolog.schema.events import ROLES, MessagePublished, Payload, Role, SessionClosed, SourceType, SpaceCreated
 from mnemolog.schema.ids import MAX_ID_CHARS, MAX_STREAM_PART, EventId, EventIds, Position, check_space
 from mnemolog.schema.policy import Policy
@@ -57,6 +57,10 @@ def moment(value: Time) -> tuple[int, int]:
         return times.check(times.from_datetime(value)), int(offset.total_seconds() // 60) if offset else 0
     if isinstance(value, str):
         return times.parse_with_offset(value)
+    if not isinstance(value, int):
+        raise InvalidTime(
+            f"a time is an aware datetime, ISO 8601 text or integer milliseconds, not {type(value).__name__}"
+        )
     return times.check(value), 0
 
 
@@ -72,8 +76,10 @@ def payload_of(message: Message) -> MessagePublished:
     """The payload of a message. Raises InvalidInput, InvalidTime or InvalidContent, saying what is wrong with it."""
     if message.role not in ROLES:
         raise InvalidInput(f"role is one of {', '.join(ROLES)}, not {message.role!r}")
-    if message.seq is not None and not 0 <= message.seq <= MAX_STREAM_PART:
-        raise InvalidInput(f"seq is a counter from 0 to {MAX_STREAM_PART}, not {message.seq}")
+    if message.seq is not None and not (isinstance(message.seq, int) and 0 <= message.seq <= MAX_STREAM_PART):
+        raise InvalidInput(f"seq is a counter from 0 to {MAX_STREAM_PART}, not {message.seq!r}")
+    if not isinstance(message.metadata, Mapping | None):
+        raise InvalidContent(f"metadata is an object of names and JSON values, not {type(message.metadata).__name__}")
     occurred_at, offset = moment(message.occurred_at) if message.occurred_at is not None else (None, 0)
     payload = MessagePublished(
         session=check_id("session", message.session),
@@ -101,8 +107,14 @@ def closing(session: str, occurred_at: Time | None) -> SessionClosed:
 
 
 def outgoing(event_id: str, at: int, payload: Payload) -> Outgoing:
-    """The event of a payload, encoded. Raises InvalidInput for an id that cannot be used."""
-    return Outgoing(EventId(check_id("event_id", event_id)), encode(event_id, at, payload))
+    """The event of a payload, encoded. Raises InvalidInput for an id, InvalidContent for what cannot be stored."""
+    body = encode(check_id("event_id", event_id), at, payload)
+    try:
+        # What is acknowledged must be what the writer can fold.
+        decode(body)
+    except Undecodable as error:
+        raise InvalidContent(f"the event cannot be stored: {error.detail}") from None
+    return Outgoing(EventId(event_id), body)
 
 
 class Builder:

@@ -94,14 +94,9 @@ def _pairs_or_only(run: re.Match[str]) -> str:
     return f" {' '.join(pairs) or letters[0]} "
 
 
-def terms(text: str) -> tuple[str, ...]:
+def terms(text: str) -> list[str]:
     """The index terms of a text, in order, of its first MAX_SCORED_CHARS characters."""
-    return _terms(text[:MAX_SCORED_CHARS])
-
-
-@lru_cache(maxsize=20_000)
-def _terms(text: str) -> tuple[str, ...]:
-    return tuple(indexed_terms(index_text(text)))
+    return indexed_terms(index_text(text[:MAX_SCORED_CHARS]))
 
 
 def indexed_terms(prepared: str) -> list[str]:

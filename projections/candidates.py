@@ -14,7 +14,7 @@ from mnemolog.projections.analysis import MAX_SCORED_CHARS, is_single_character
 from mnemolog.projections.ranking import Turn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -45,20 +45,24 @@ _READ = """
 SELECT number, type, substr(content, 1, ?1), speaker, occurred_at, octet_length(content) > ?1
 FROM nodes WHERE number IN carray(?2)
 """
-# Both halves read the index nodes_in_session alone.
-_AROUND = """
-SELECT * FROM (
-    SELECT o.number FROM nodes AS n JOIN nodes AS o
-    WHERE n.number = ?1 AND o.session = n.session AND o.type = 'episodic' AND n.type = 'episodic'
-        AND (o.occurred_at, o.seq, o.event_id) <= (n.occurred_at, n.seq, n.event_id)
-    ORDER BY o.occurred_at DESC, o.seq DESC, o.event_id DESC LIMIT ?2 + 1)
-UNION ALL
-SELECT * FROM (
-    SELECT -o.number FROM nodes AS n JOIN nodes AS o
-    WHERE n.number = ?1 AND o.session = n.session AND o.type = 'episodic' AND n.type = 'episodic'
-        AND (o.occurred_at, o.seq, o.event_id) > (n.occurred_at, n.seq, n.event_id)
-    ORDER BY o.occurred_at, o.seq, o.event_id LIMIT ?2)
+_PLACES = """
+SELECT number, session, occurred_at, seq, event_id FROM nodes
+WHERE number IN carray(?) AND type = 'episodic' AND session IS NOT NULL
 """
+# Both are answered by the index nodes_in_session alone.
+_EARLIER = """
+SELECT number FROM nodes
+WHERE type = 'episodic' AND session = ?2 AND (occurred_at, seq, event_id) < (?3, ?4, ?5)
+ORDER BY occurred_at DESC, seq DESC, event_id DESC LIMIT ?1
+"""
+_LATER = """
+SELECT number FROM nodes
+WHERE type = 'episodic' AND session = ?2 AND (occurred_at, seq, event_id) > (?3, ?4, ?5)
+ORDER BY occurred_at, seq, event_id LIMIT ?1
+"""
+
+#: From a turn to the one beside it in its session; None where the session ends.
+_Links = dict[int, int | None]
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -154,39 +158,51 @@ def _terms_of_long(con: apsw.Connection, number: int, frequencies: Sequence[Term
     )
 
 
-def around(con: apsw.Connection, seeds: Iterable[int], reach: int) -> list[list[int]]:
+def around(con: apsw.Connection, seeds: Sequence[int], reach: int) -> list[list[int]]:
     """Stretches of sessions: node numbers in order of time, up to `reach` turns around every seed, none twice.
 
     A cell is a stretch of its own.
     """
-    after: dict[int, int | None] = {}
-    before: dict[int, int] = {}
-    for seed in seeds:
-        for first, second in _links(con, seed, reach):
-            after[first] = second
-            before[second] = first
-        after.setdefault(seed, None)
-    for node in before:
-        after.setdefault(node, None)
-    stretches = []
-    for node in after:
-        if node not in before:
-            stretch = [node]
-            while (following := after.get(stretch[-1])) is not None:
-                stretch.append(following)
-            stretches.append(stretch)
-    return stretches
+    before: _Links = {}
+    after: _Links = {}
+    places: list[Any] = con.execute(_PLACES, (_carray(seeds),)).fetchall()
+    for seed, *place in places:
+        if not (_knows(before, seed, reach) and _knows(after, seed, reach)):
+            _look_around(con, seed, (reach, *place), before, after)
+    alone = [[seed] for seed in seeds if seed not in before]
+    return [list(_follow(after, node)) for node in after if before.get(node) is None] + alone
 
 
-def _links(con: apsw.Connection, seed: int, reach: int) -> list[tuple[int, int]]:
-    earlier, later = [], []
-    for (number,) in con.execute(_AROUND, (seed, reach)):
-        if number > 0:
-            earlier.append(number)
-        else:
-            later.append(-number)
-    turns = [*reversed(earlier), *later]
-    return list(pairwise(turns))
+def _knows(links: _Links, node: int, reach: int) -> bool:
+    following: int | None = node
+    for _ in range(reach):
+        if following not in links:
+            return False
+        following = links[following]
+        if following is None:
+            break
+    return True
+
+
+def _look_around(con: apsw.Connection, seed: int, place: tuple[Any, ...], before: _Links, after: _Links) -> None:
+    reach: int = place[0]
+    earlier = [number for (number,) in con.execute(_EARLIER, place).fetchall()]
+    later = [number for (number,) in con.execute(_LATER, place).fetchall()]
+    turns = [*reversed(earlier), seed, *later]
+    for first, second in pairwise(turns):
+        after[first] = second
+        before[second] = first
+    if len(earlier) < reach:
+        before[turns[0]] = None
+    if len(later) < reach:
+        after[turns[-1]] = None
+
+
+def _follow(links: _Links, node: int) -> Iterator[int]:
+    following: int | None = node
+    while following is not None:
+        yield following
+        following = links.get(following)
 
 
 def _carray(numbers: Sequence[int]) -> Any:

@@ -30,12 +30,14 @@ _ISO = re.compile(r"\b((?:19|20)\d\d)-(\d\d)(?:-(\d\d))?\b")
 _WHEN = re.compile(
     r"\bwhen\b|\b(?:what|which) (?:day|date|month|year|week|time)\b|\bhow long\b|什么时候|何时|いつ|เมื่อไ", re.IGNORECASE
 )
-_TIME = re.compile(
-    r"\b(?:yesterday|today|tomorrow|tonight|ago|last|next|weeks?|weekend|months?|years?|days?|recently|morning|evening|"
-    r"(?:mon|tues|wednes|thurs|fri|satur|sun)day|january|february|march|april|june|july|august|september|october|"
-    r"november|december|(?:19|20)\d\d)\b|[年月日号周]|昨天|今天|明天|昨日|今日|明日|เมื่อวาน|วันนี้|พรุ่งนี้",
-    re.IGNORECASE,
-)
+#: Index terms that tell a time: days, months, years, and times counted from now.
+TIME_TERMS = frozenset(
+    query_terms(
+        """yesterday today tomorrow tonight ago last next week weekend month year day recently morning evening monday
+        tuesday wednesday thursday friday saturday sunday january february april june july august september october
+        november december 昨天 今天 明天 去年 今年 明年 上周 下周 个月 昨日 今日 明日 先週 来週"""
+    ).terms
+) | frozenset(map(str, range(1900, 2100)))
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -98,10 +100,8 @@ def date_match(dates: tuple[Date, ...], occurred_at: int) -> float:
 
 
 def _fit(date: Date, time: datetime) -> float:
-    named = [pair for pair in ((date.year, time.year), (date.month, time.month), (date.day, time.day)) if pair[0]]
-    return sum(wanted == actual for wanted, actual in named) / len(named)
-
-
-def tells_time(text: str) -> bool:
-    """Whether a text names a day, a month, a year, or a time from now."""
-    return _TIME.search(text) is not None
+    # A day fits only in its month, and a month only in its year, as far as they are named.
+    pairs = [(date.year, time.year), (date.month, time.month), (date.day, time.day)]
+    named = [wanted == actual for wanted, actual in pairs if wanted is not None]
+    fitting = next((place for place, fits in enumerate(named) if not fits), len(named))
+    return fitting / len(named)

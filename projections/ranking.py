@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 
 from mnemolog.projections.analysis import folded_words, is_single_character, terms
-from mnemolog.projections.questions import Question, date_match, tells_time
+from mnemolog.projections.questions import TIME_TERMS, Question, date_match
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -62,16 +62,15 @@ class Ranking(msgspec.Struct, frozen=True):
 
 
 class _Text(msgspec.Struct, frozen=True):
-    counts: dict[str, int]
+    counts: Counter[str]
     length: int
     asks: bool
-    tells_time: bool
 
 
 @lru_cache(maxsize=10_000)
 def _analysed(content: str) -> _Text:
     found = terms(content)
-    return _Text(dict(Counter(found)), len(found), content.rstrip().endswith(_ASKING), tells_time(content))
+    return _Text(Counter(found), len(found), content.rstrip().endswith(_ASKING))
 
 
 @lru_cache(maxsize=1_000)
@@ -154,11 +153,15 @@ def _answer(view: _View) -> NDArray[np.float32]:
 
 
 def _date(view: _View) -> NDArray[np.float32]:
+    if not view.question.dates:
+        return np.zeros(len(view.turns), np.float32)
     return np.array([date_match(view.question.dates, turn.occurred_at) for turn in view.turns], np.float32)
 
 
 def _time(view: _View) -> NDArray[np.float32]:
-    return np.array([view.question.is_when and text.tells_time for text in view.texts], np.float32)
+    if not view.question.is_when:
+        return np.zeros(len(view.turns), np.float32)
+    return np.array([not TIME_TERMS.isdisjoint(text.counts) for text in view.texts], np.float32)
 
 
 def _asking(view: _View) -> NDArray[np.float32]:
@@ -221,14 +224,17 @@ def _inverse_frequency(documents: int, nodes: int) -> float:
 
 def _count(asked: Sequence[str], turns: Sequence[Turn], texts: Sequence[_Text]) -> NDArray[np.float32]:
     """How often each asked term stands in each text; a single character counts wherever it begins a term."""
-    rows = [[text.counts.get(term, 0) for term in asked] for text in texts]
-    for row, turn, text in zip(rows, turns, texts, strict=True):
-        for column, term in enumerate(asked):
-            if term in turn.beyond:
-                row[column] = max(row[column], 1)
-            elif is_single_character(term):
-                row[column] = sum(count for other, count in text.counts.items() if other.startswith(term))
-    return np.array(rows, np.float32).reshape(len(texts), len(asked))
+    rows = [[text.counts[term] for term in asked] for text in texts]
+    counts = np.array(rows, np.float32).reshape(len(texts), len(asked))
+    for column in [place for place, term in enumerate(asked) if is_single_character(term)]:
+        counts[:, column] = [_beginning_with(text, asked[column]) for text in texts]
+    for row in [place for place, turn in enumerate(turns) if turn.beyond]:
+        counts[row] = np.maximum(counts[row], [term in turns[row].beyond for term in asked])
+    return counts
+
+
+def _beginning_with(text: _Text, character: str) -> int:
+    return sum(count for term, count in text.counts.items() if term.startswith(character))
 
 
 def _neighbours(lengths: Sequence[int]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -90,7 +90,7 @@ def recall(
     wanted = candidates.Wanted(now, None if types is None else tuple(types))
     vector = embedder.embed([question.text])[0]
     with _snapshot(con):
-        best = _search(con, question, vector, embedder.name, wanted, limit)
+        best = _search(con, question, vector, embedder.name, wanted, limit) if question.asked.terms else []
         if best or not fallback:
             return _results(con, best, is_fallback=False)
         salient = [_Scored(number) for number in candidates.most_salient(con, wanted, limit)]
@@ -117,7 +117,7 @@ def _search(
     query = vector if index.model == model else np.zeros(index.dimension, np.float32)
     if query.any():
         seeds += candidates.by_vector(con, index, query, wanted, max(limit, VECTOR_CANDIDATES))
-    stretches = candidates.around(con, dict.fromkeys(seeds), REACH)
+    stretches = candidates.around(con, list(dict.fromkeys(seeds)), REACH)
     numbers = [number for stretch in stretches for number in stretch]
     if not numbers:
         return []

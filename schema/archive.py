@@ -29,6 +29,7 @@ SEGMENT_BYTES = 8 * 1024 * 1024
 
 _HEADER = re.compile(rb'\{"p":"(\d+)-(\d+)","c":"([0-9a-f]{8})","([eb])":')
 _SEGMENT = re.compile(r"(\d{8})\.jsonl(\.gz)?")
+_BAD_GZIP = (EOFError, zlib.error, gzip.BadGzipFile)
 _json = msgspec.json.Decoder(msgspec.Raw)
 
 
@@ -64,7 +65,7 @@ def _is_one_line_of_json(body: bytes) -> bool:
     try:
         _json.decode(body)
         body.decode("utf-8")
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
     return True
 
@@ -91,11 +92,23 @@ def decode_line(line: bytes, where: str) -> Entry:
 
 
 def numbers(folder: Path) -> list[int]:
-    """The numbers of the segments there are, in order."""
+    """The numbers of the segments, in order. Raises DamagedFile when one of them is missing."""
+    # A listing made while a segment is sealed may show neither of its two names: it is made again.
+    for _ in range(3):
+        found = _listed(folder)
+        if found == list(range(1, len(found) + 1)):
+            return found
+    absent = min(set(range(1, found[-1])).difference(found))
+    raise DamagedFile(
+        f"segment {absent:08d} of the archive {folder} is missing, and {found[-1]:08d} is there: restore it from a backup"
+    )
+
+
+def _listed(folder: Path) -> list[int]:
     if not folder.is_dir():
         return []
-    found = (_SEGMENT.fullmatch(path.name) for path in folder.iterdir())
-    return sorted({int(match[1]) for match in found if match})
+    matches = (_SEGMENT.fullmatch(path.name) for path in folder.iterdir())
+    return sorted({int(match[1]) for match in matches if match})
 
 
 def _plain(folder: Path, number: int) -> Path:
@@ -131,8 +144,12 @@ def _segment_entries(folder: Path, number: int, *, is_last: bool) -> Iterator[En
                         return  # the tail of an append that was cut short: never committed
                     raise DamagedFile(f"the archive is damaged at {where}: the line is cut short")
                 yield decode_line(line[:-1], where)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise DamagedFile(f"the archive is damaged in {number:08d}.jsonl.gz: {error}") from None
+        except _BAD_GZIP as error:
+            raise _damaged(number, error) from None
+
+
+def _damaged(number: int, error: Exception) -> DamagedFile:
+    return DamagedFile(f"the archive is damaged in {number:08d}.jsonl.gz: {error}")
 
 
 def read(folder: Path, after: Position = START, until: Position | None = None) -> Iterator[Entry]:
@@ -184,13 +201,20 @@ def count(folder: Path) -> int:
 def last_entry(folder: Path) -> Entry | None:
     """The newest whole entry of the archive, or None when it is empty."""
     for number in reversed(numbers(folder)):
-        with _open_segment(folder, number) as file:
-            whole = file.read()
+        whole = _content(folder, number)
         whole = whole[: whole.rfind(b"\n") + 1]
         if whole:
             start = whole.rfind(b"\n", 0, len(whole) - 1) + 1
             return decode_line(whole[start:-1], f"the end of {number:08d}.jsonl")
     return None
+
+
+def _content(folder: Path, number: int) -> bytes:
+    with _open_segment(folder, number) as file:
+        try:
+            return file.read()
+        except _BAD_GZIP as error:
+            raise _damaged(number, error) from None
 
 
 # ---- writing ---------------------------------------------------------------------------------------------------
@@ -211,14 +235,14 @@ class ArchiveWriter:
         self._number = max(numbers(folder), default=1)
         if _packed(folder, self._number).exists():
             self._number += 1
-        self._open()
+        self._file = self._opened(self._number)
+        self._size = os.fstat(self._file).st_size
         self._cut_torn_tail()
 
-    def _open(self) -> None:
-        path = _plain(self.folder, self._number)
-        self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        self._size = os.fstat(self._file).st_size
+    def _opened(self, number: int) -> int:
+        file = os.open(_plain(self.folder, number), os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         _sync_folder(self.folder)
+        return file
 
     def _cut_torn_tail(self) -> None:
         whole = _plain(self.folder, self._number).read_bytes().rfind(b"\n") + 1
@@ -253,15 +277,20 @@ class ArchiveWriter:
         """Waits until what was appended is on the disk."""
         os.fdatasync(self._file)
 
-    def rotate(self) -> int | None:
-        """Begins a new segment when the open one is full; gives the number of the one to seal."""
-        if self._size < self._segment_bytes:
-            return None
+    @property
+    def is_full(self) -> bool:
+        """Whether the open segment is as large as a segment may be."""
+        return self._size >= self._segment_bytes
+
+    def rotate(self) -> None:
+        """Begins a new segment when the open one is full."""
+        if not self.is_full:
+            return
         self.sync()
+        # Opened before the old one is closed: when the disk has no room for it, the old one goes on.
+        new = self._opened(self._number + 1)
         os.close(self._file)
-        full, self._number = self._number, self._number + 1
-        self._open()
-        return full
+        self._file, self._number, self._size = new, self._number + 1, 0
 
     def unsealed(self) -> list[int]:
         """The segments that are full and not sealed yet."""

@@ -28,7 +28,7 @@ Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_CHARS)]
 Sentence = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_SENTENCE_CHARS)]
 Quote = Annotated[str, msgspec.Meta(min_length=1)]
 Object = Annotated[str, msgspec.Meta(max_length=MAX_SENTENCE_CHARS)]
-SlotName = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_]{0,79}$")]
+SlotName = Annotated[str, msgspec.Meta(pattern=r"\A[a-z][a-z0-9_]{0,79}\Z")]
 Salience = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 TimeMs = Annotated[int, msgspec.Meta(ge=MIN_MS, le=MAX_MS)]
 

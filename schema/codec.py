@@ -7,6 +7,7 @@ schema that wrote it), then the payload by type and version.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -17,6 +18,7 @@ from mnemolog.schema.events import (
     MAX_CONTENT_BYTES,
     MAX_EVENT_BYTES,
     MAX_METADATA_BYTES,
+    MAX_NESTING,
     SCHEMA_GENERATION,
     Event,
     Id,
@@ -54,9 +56,14 @@ _payloads: dict[str, msgspec.json.Decoder[Payload]] = {
 _json = msgspec.json.Encoder()
 _canonical = msgspec.json.Encoder(order="sorted")
 
+#: Metadata stands in the payload, which stands in the envelope.
+_EVENT_NESTING = MAX_NESTING + 2
+_STRING_OR_BRACKET = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{]|[\]}]', re.DOTALL)
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
 
 def encode(event_id: str, at: int, payload: Payload) -> bytes:
-    """The bytes of an event: compact JSON without line breaks. Raises InvalidContent for text that is not Unicode."""
+    """The bytes of an event: compact JSON without line breaks. Raises InvalidContent for what JSON cannot hold."""
     try:
         data = _json.encode(payload)
         return _json.encode(
@@ -71,6 +78,8 @@ def encode(event_id: str, at: int, payload: Payload) -> bytes:
         )
     except UnicodeEncodeError as error:
         raise InvalidContent(f"the text has a lone surrogate (half of a character) at {error.start}") from None
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidContent(f"the event cannot be written as JSON: {error}") from None
 
 
 def digest(payload: Payload) -> bytes:
@@ -85,6 +94,8 @@ def given_bytes(payload: Payload) -> bytes:
 
 def check_text(what: str, text: str, max_bytes: int) -> None:
     """Refuses text that the tables cannot hold. Raises InvalidContent for NUL, lone surrogates and over-long text."""
+    if not isinstance(text, str):
+        raise InvalidContent(f"{what} is text, not {type(text).__name__}")
     try:
         size = len(text) if text.isascii() else len(text.encode("utf-8"))
     except UnicodeEncodeError as error:
@@ -93,6 +104,21 @@ def check_text(what: str, text: str, max_bytes: int) -> None:
         raise InvalidContent(f"{what} has a NUL character at {text.index(chr(0))}")
     if size > max_bytes:
         raise InvalidContent(f"{what} has {size:,} bytes; the most is {max_bytes:,}")
+
+
+def check_nesting(json: bytes, most: int) -> None:
+    """Refuses JSON whose arrays and objects are nested deeper than `most`. Raises InvalidContent.
+
+    A decoder gives up where its stack ends, which is elsewhere in each process; what an entry is must not depend on it.
+    """
+    if json.count(b"[") + json.count(b"{") <= most:
+        return
+    depth = 0
+    for token in _STRING_OR_BRACKET.finditer(json):
+        mark = json[token.start()]
+        depth += (mark in b"[{") - (mark in b"]}")
+        if depth > most:
+            raise InvalidContent(f"arrays and objects are nested more than {most} deep")
 
 
 def check_payload(payload: Payload) -> None:
@@ -110,22 +136,27 @@ def check_payload(payload: Payload) -> None:
 def _check_metadata(metadata: dict[str, Any]) -> None:
     try:
         encoded = _json.encode(metadata)
-    except (TypeError, UnicodeEncodeError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise InvalidContent(f"metadata cannot be written as JSON: {error}") from None
     if len(encoded) > MAX_METADATA_BYTES:
         raise InvalidContent(f"metadata has {len(encoded):,} bytes as JSON; the most is {MAX_METADATA_BYTES:,}")
-    if b"\\u0000" in encoded:
+    check_nesting(encoded, MAX_NESTING)
+    if _NUL.search(encoded):
         raise InvalidContent("metadata has a NUL character")
 
 
 def decode(body: bytes, upcasters: Mapping[tuple[str, int], Upcaster] = UPCASTERS) -> Event:
     """The event that an entry holds.
 
-    Raises Undecodable (`reason` one of corrupt, too_large, unknown_type, unknown_version, invalid_payload) for
-    what can never be folded, and NewerEvent for what a newer mnemolog wrote.
+    Raises Undecodable for what can never be folded (`reason` one of corrupt, too_large, too_deep, unknown_type,
+    unknown_version, invalid_payload), and NewerEvent for what a newer mnemolog wrote.
     """
     if len(body) > MAX_EVENT_BYTES:
         raise Undecodable("too_large", f"{len(body):,} bytes; the most is {MAX_EVENT_BYTES:,}")
+    try:
+        check_nesting(body, _EVENT_NESTING)
+    except InvalidContent as error:
+        raise Undecodable("too_deep", str(error)) from None
     envelope = _decode_envelope(body)
     struct = PAYLOADS.get(envelope.type)
     if struct is None:
@@ -167,8 +198,6 @@ def _decode_payload(
             newest = upcast(envelope.type, envelope.v, struct.VERSION, older, upcasters)
             payload = msgspec.convert(newest, struct)
         check_payload(payload)
-    except KeyError:
-        raise Undecodable("unknown_version", f"{envelope.type} version {envelope.v} has no upcaster") from None
     except (msgspec.DecodeError, UnicodeDecodeError, InvalidContent) as error:
         raise Undecodable("invalid_payload", str(error)) from None
     return payload

@@ -21,6 +21,8 @@ SCHEMA_GENERATION = 1
 MAX_CONTENT_BYTES = 2 * 1024 * 1024
 #: The largest metadata object, in bytes of JSON.
 MAX_METADATA_BYTES = 64 * 1024
+#: How deep arrays and objects may be nested in metadata.
+MAX_NESTING = 100
 #: The longest encoded event the writer folds, in bytes: content may grow sixfold when JSON escapes it.
 MAX_EVENT_BYTES = 6 * MAX_CONTENT_BYTES + 6 * MAX_METADATA_BYTES + 64 * 1024
 
@@ -52,7 +54,7 @@ class SpaceCreated(Payload, frozen=True, kw_only=True):
     TYPE: ClassVar[str] = "space_created"
 
     space: Id
-    salt: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]
+    salt: Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{32}\Z")]
     policy: Policy
 
 

@@ -18,6 +18,7 @@ NodeId = NewType("NodeId", str)
 MAX_ID_CHARS = 200
 MAX_STREAM_PART = 2**63 - 1  # SQLite's integers are signed; Redis allows 2**64 - 1
 
+_POSITION = re.compile(r"([0-9]{1,20})(?:-([0-9]{1,20}))?")
 _SPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -34,10 +35,10 @@ class Position(NamedTuple):
     def parse(cls, text: str | bytes) -> Position:
         """The position that `text` ('ms-seq') names. Raises InvalidInput when it names none."""
         word = text.decode("ascii", "replace") if isinstance(text, bytes) else text
-        ms, dash, seq = word.partition("-")
-        if not (ms.isascii() and ms.isdigit() and (not dash or (seq.isascii() and seq.isdigit()))):
-            raise InvalidInput(f"{word!r} is not a position: it looks like 1757000000000-0")
-        return cls(int(ms), int(seq or 0))
+        parts = _POSITION.fullmatch(word)
+        if parts is None:
+            raise InvalidInput(f"{word[:100]!r} is not a position: it looks like 1757000000000-0")
+        return cls(int(parts[1]), int(parts[2] or 0))
 
 
 START = Position(0, 0)
@@ -65,7 +66,8 @@ class EventIds:
                 # The top bit starts at 0, so that a millisecond has room for 2**73 increments.
                 self._counter = int.from_bytes(os.urandom(10), "big") >> 7
             else:
-                self._counter += 1 + os.urandom(1)[0]
+                # A wide step: a forked process counts on from the same number.
+                self._counter += 1 + int.from_bytes(os.urandom(4), "big")
             ms, counter = self._ms, self._counter
         rand_a = counter >> 62
         rand_b = counter & ((1 << 62) - 1)

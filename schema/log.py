@@ -1,4 +1,4 @@
-"""The log: the archive, then the stream after the archive's end."""
+"""The log: the archive, then the stream after the archive's end, and the events that its entries hold."""
 
 from __future__ import annotations
 
@@ -9,11 +9,16 @@ from mnemolog.schema import archive
 from mnemolog.schema.archive import Entry
 from mnemolog.schema.codec import decode
 from mnemolog.schema.errors import NewerEvent, Undecodable
-from mnemolog.schema.events import EntryParked
+from mnemolog.schema.events import EntryParked, Event
 from mnemolog.schema.ids import START, Position
 from mnemolog.schema.stream import Stream
 
 PAGE = 500
+
+
+def event_of(entry: Entry) -> Event:
+    """The event that an entry holds. Raises Undecodable and NewerEvent as `decode` does."""
+    return decode(entry.body)
 
 
 def read(
@@ -35,7 +40,7 @@ def was_parked(position: Position, later: Iterable[Entry]) -> bool:
     """Whether one of the later entries is an operator's word that the entry at `position` is to be parked."""
     for entry in later:
         try:
-            payload = decode(entry.body).payload
+            payload = event_of(entry).payload
         except (Undecodable, NewerEvent):
             continue
         if isinstance(payload, EntryParked) and payload.position == position:

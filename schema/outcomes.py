@@ -13,7 +13,7 @@ MAX_RAW_CHARS = 1_000_000
 MAX_CELLS = 200
 
 JobKind = Literal["extract", "resolve", "consolidate"]
-JobKey = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]
+JobKey = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{32}\Z")]
 Generation = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 Raw = Annotated[str, msgspec.Meta(max_length=MAX_RAW_CHARS)]

@@ -17,7 +17,7 @@ MIN_MS = -62_135_596_800_000
 MAX_MS = 253_402_300_799_999
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_INTEGER = re.compile(r"-?\d{1,15}")
+_INTEGER = re.compile(r"-?[0-9]{1,15}")
 
 
 def from_datetime(value: datetime) -> int:

@@ -9,11 +9,10 @@ import apsw
 
 from mnemolog.projections.integrity import position_of
 from mnemolog.schema.archive import Entry
-from mnemolog.schema.codec import decode
 from mnemolog.schema.errors import NewerEvent, StaleWriter, Undecodable
 from mnemolog.schema.events import Event
 from mnemolog.schema.ids import Position
-from mnemolog.schema.log import was_parked
+from mnemolog.schema.log import event_of, was_parked
 from mnemolog.workers.checksums import Checksums
 from mnemolog.workers.fold import Fold
 from mnemolog.workers.space_file import immediate
@@ -47,7 +46,7 @@ def decode_all(
     decoded: list[Decoded] = []
     for entry in entries:
         try:
-            decoded.append((entry, decode(entry.body)))
+            decoded.append((entry, event_of(entry)))
         except Undecodable as error:
             decoded.append((entry, error))
         except NewerEvent as error:

@@ -16,10 +16,10 @@ import msgspec
 from mnemolog.projections.integrity import position_of
 from mnemolog.schema import archive
 from mnemolog.schema.archive import ArchiveWriter, Entry
-from mnemolog.schema.codec import decode
 from mnemolog.schema.errors import DamagedFile, DivergedLog, NewerEvent, Undecodable
 from mnemolog.schema.events import Event, SpaceCreated
 from mnemolog.schema.ids import MAX_STREAM_PART, START, Position
+from mnemolog.schema.log import event_of
 from mnemolog.schema.stream import Bounds, Stream
 from mnemolog.workers.batches import entry_hash
 
@@ -188,6 +188,6 @@ def _is_other_space(entry: Entry, known: Folded) -> bool:
 
 def _payload(entry: Entry) -> object:
     try:
-        return decode(entry.body).payload
+        return event_of(entry).payload
     except (Undecodable, NewerEvent):
         return None

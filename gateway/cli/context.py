@@ -19,7 +19,7 @@ from mnemolog.projections.connection import open_reader
 from mnemolog.projections.embedder import Embedder, WordLlamaEmbedder
 from mnemolog.schema import times
 from mnemolog.schema.endpoint import find_embedded, log_client
-from mnemolog.schema.errors import InvalidInput, InvalidTime
+from mnemolog.schema.errors import InvalidInput, InvalidTime, SpaceNotFound
 from mnemolog.schema.ids import Position
 from mnemolog.schema.settings import Settings
 from mnemolog.schema.stream import Stream
@@ -51,9 +51,11 @@ class Context:
 
     @contextmanager
     def reader(self) -> Iterator[apsw.Connection]:
-        """A connection that reads the space's file. Raises SpaceNotFound."""
+        """A connection that reads the space's file. Raises SpaceNotFound, also while a writer is about to fill it."""
         connection = open_reader(self.settings.file)
         try:
+            if not connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'space'").get:
+                raise SpaceNotFound(f"the file {self.settings.file} is empty: nothing has been folded into it yet")
             yield connection
         finally:
             connection.close()

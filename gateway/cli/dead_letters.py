@@ -20,7 +20,11 @@ _position = click.argument("position", type=POSITION)
 
 @click.group(name="dead-letters")
 def dead_letters() -> None:
-    """Entries that could not be folded: each is kept with its reason and bytes, and the rest goes on."""
+    """Entries that could not be folded: each is kept with its reason and bytes, and the rest goes on.
+
+    \b
+    mnemolog dead-letters list
+    """
 
 
 @dead_letters.command(name="list")
@@ -28,7 +32,11 @@ def dead_letters() -> None:
 @json_option
 @pass_context
 def list_(context: Context, everything: bool, as_json: bool) -> None:  # noqa: FBT001
-    """List what is parked."""
+    """List what is parked.
+
+    \b
+    mnemolog dead-letters list --all
+    """
     with context.reader() as connection:
         found = letters.listed(connection, everything=everything)
     if as_json:
@@ -55,7 +63,11 @@ def _summary(letter: DeadLetter) -> dict[str, Any]:
 @json_option
 @pass_context
 def show(context: Context, position: Position, as_json: bool) -> None:  # noqa: FBT001
-    """Show one entry with its bytes."""
+    """Show one entry with its bytes.
+
+    \b
+    mnemolog dead-letters show 1757000000000-0
+    """
     letter = _letter(context, position)
     body = letter.body.decode("utf-8", "backslashreplace")
     if as_json:
@@ -84,7 +96,11 @@ def _send(context: Context, payload: PositionPayload) -> None:
 @_position
 @pass_context
 def requeue(context: Context, position: Position) -> None:
-    """Fold a parked entry again, after what was wrong has been mended (a newer mnemolog, for instance)."""
+    """Fold a parked entry again, after what was wrong has been mended (a newer mnemolog, for instance).
+
+    \b
+    mnemolog dead-letters requeue 1757000000000-0
+    """
     _letter(context, position)
     _send(context, DeadLetterRequeued(ms=position.ms, seq=position.seq))
 
@@ -93,7 +109,11 @@ def requeue(context: Context, position: Position) -> None:
 @_position
 @pass_context
 def discard(context: Context, position: Position) -> None:
-    """Say that a parked entry needs nothing more. It stays readable with `list --all`."""
+    """Say that a parked entry needs nothing more. It stays readable with `list --all`.
+
+    \b
+    mnemolog dead-letters discard 1757000000000-0
+    """
     _letter(context, position)
     _send(context, DeadLetterDiscarded(ms=position.ms, seq=position.seq))
 
@@ -102,7 +122,11 @@ def discard(context: Context, position: Position) -> None:
 @_position
 @pass_context
 def park(context: Context, position: Position) -> None:
-    """Let the writer pass an entry of a newer version, at which it stopped: it becomes a dead letter."""
+    """Let the writer pass an entry of a newer version, at which it stopped: it becomes a dead letter.
+
+    \b
+    mnemolog dead-letters park 1757000000000-0
+    """
     with context.redis() as url:
         entry = context.stream(url).entry(position)
     if entry is None:

@@ -66,7 +66,11 @@ def collect(context: Context) -> dict[str, Any]:
 @json_option
 @pass_context
 def status(context: Context, as_json: bool) -> None:  # noqa: FBT001
-    """Show how far the space is, what it holds, who writes it, and what an acknowledged event survives."""
+    """Show how far the space is, what it holds, who writes it, and what an acknowledged event survives.
+
+    \b
+    mnemolog status --json
+    """
     found = collect(context)
     if as_json:
         print_json(found)
@@ -91,6 +95,9 @@ def verify(context: Context, as_json: bool) -> None:  # noqa: FBT001
 
     Prints `hash` (equal for every replay of this log) and `content_hash` (equal for every log of the same story). Ends
     with status 9 when something is wrong; `mnemolog replay` builds the file again.
+
+    \b
+    mnemolog verify
     """
     with context.reader() as connection, console.status("checking") as shown:
         found = verify_file(connection, lambda what: shown.update(f"checking {what}"))

@@ -7,13 +7,18 @@ import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import NoReturn
 
+import apsw
 import click
 
 from mnemolog.gateway.cli import dead_letters, inspecting, publishing, recalling, repairing, running
 from mnemolog.gateway.cli.context import Context
-from mnemolog.schema.errors import MnemologError
+from mnemolog.schema.errors import DamagedFile, MnemologError
 from mnemolog.schema.settings import from_environment
+
+_DAMAGE = (apsw.CorruptError, apsw.NotADBError)
+_REFUSED_BY_SQLITE = (apsw.BusyError, apsw.CantOpenError, apsw.FullError, apsw.IOError, apsw.ReadOnlyError)
 
 _EPILOG = """\b
 Examples:
@@ -50,6 +55,8 @@ def cli(ctx: click.Context, data: Path | None, space: str | None, redis_url: str
         level=logging.DEBUG if verbose else logging.INFO,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
+    # Says of each new attempt only that there is one; what is wrong is in the error that ends them.
+    logging.getLogger("stamina").setLevel(logging.NOTSET if verbose else logging.ERROR)
     ctx.obj = Context(from_environment(os.environ, data=data, space=space, redis_url=redis_url))
 
 
@@ -59,9 +66,20 @@ for _commands in (running, publishing, recalling, inspecting, repairing, dead_le
 
 
 def main() -> None:
-    """Runs the command line; errors raised on purpose end it with their message and their exit status."""
+    """Runs the command line; errors raised on purpose end it with their message and their exit status.
+
+    So do those of the machine: a file that is damaged, or that cannot be opened, read or written.
+    """
     try:
         cli(prog_name="mnemolog")
     except MnemologError as error:
-        click.echo(f"mnemolog: {error}", err=True)
-        sys.exit(error.exit_status)
+        _end(str(error), error.exit_status)
+    except _DAMAGE as error:
+        _end(f"the space's file is damaged ({error}): build it again with `mnemolog replay`", DamagedFile.exit_status)
+    except (OSError, *_REFUSED_BY_SQLITE) as error:
+        _end(str(error), MnemologError.exit_status)
+
+
+def _end(message: str, status: int) -> NoReturn:
+    click.echo(f"mnemolog: {message}", err=True)
+    sys.exit(status)

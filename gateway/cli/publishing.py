@@ -40,6 +40,8 @@ DRAIN_TIMEOUT_S = 24 * 3600.0
 def publish(context: Context, /, text: str, role: str, as_json: bool, metadata: str | None, **given: Any) -> None:  # noqa: FBT001
     """Publish one message; returns when the stream has acknowledged it. TEXT - reads standard input.
 
+    Put -- before a text that begins with a dash.
+
     \b
     mnemolog publish "I moved to Berlin." --role user --session monday --speaker Ada
     """
@@ -81,8 +83,8 @@ def _metadata(text: str | None) -> dict[str, Any] | None:
 def import_(context: Context, file: Path, at: int | None, skip_bad: bool, drain: bool, as_json: bool) -> None:  # noqa: FBT001
     """Import events from FILE, one JSON object a line.
 
-    A line has session, role and content, and at (ISO 8601 with an offset, or UTC milliseconds); it may have id, speaker,
-    seq and metadata. A line without an id gets a hash of what it says, so that importing again adds nothing.
+    A line has session, role and content, and at (ISO 8601 with an offset, or UTC milliseconds); it may have id,
+    speaker, seq and metadata. A line without an id gets a hash of what it says, so that importing again adds nothing.
 
     \b
     mnemolog import chats.jsonl --drain

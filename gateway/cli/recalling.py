@@ -18,6 +18,7 @@ from mnemolog.schema.errors import InvalidFile, InvalidInput
 from mnemolog.schema.times import show as show_time
 
 NODE_TYPES = ("episodic", "semantic", "procedural", "opinion")
+SHOWN_CHARS = 200
 _TIMES = ("occurred_at", "recorded_at", "valid_from", "valid_until")
 
 
@@ -66,6 +67,8 @@ class Search(msgspec.Struct, frozen=True):
 @pass_context
 def recall(context: Context, /, query: str | None, queries: Path | None, as_json: bool, **options: Any) -> None:  # noqa: FBT001
     """Search the memory. Any text is a query; nothing relevant is an answer.
+
+    Put -- before a query that begins with a dash.
 
     \b
     mnemolog recall "What does Ada like to drink?"
@@ -131,7 +134,7 @@ def _answer(search_: Search, query: str, *, as_json: bool, explain: bool) -> Non
         who = result.speaker or result.role or result.type
         mark = "  (fallback)" if result.fallback else ""
         text = " ".join(result.content.split())
-        shown = text if len(text) <= 200 else text[:199] + "…"
+        shown = text if len(text) <= SHOWN_CHARS else text[: SHOWN_CHARS - 1] + "…"
         click.echo(f"{result.score:.3f}  {show_time(result.occurred_at)}  {who}: {shown}{mark}")
         if explain:
             arms = ", ".join(f"{arm} {value:.3f}" for arm, value in result.scores.items())

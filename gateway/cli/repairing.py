@@ -27,6 +27,9 @@ def replay(context: Context, verify: bool, batch: int, as_json: bool) -> None:  
     """Build the space's file again from its log, without asking a model, and swap it in.
 
     Ends with status 9 when the hash of the rebuilt file is not that of the one there was.
+
+    \b
+    mnemolog replay --verify
     """
     if verify:
         with progress_bar("replaying", replaying.total_entries(context.settings)) as advance:
@@ -60,7 +63,11 @@ def _show(found: Replayed) -> None:
 @click.argument("index", type=click.Choice(["fulltext", "vectors"]))
 @pass_context
 def reindex(context: Context, index: str) -> None:
-    """Build one index again beside the old one and swap it in; who searches meanwhile finds the old one."""
+    """Build one index again beside the old one and swap it in; who searches meanwhile finds the old one.
+
+    \b
+    mnemolog reindex vectors
+    """
     embedder = context.embedder()
     if not context.settings.file.exists():
         raise SpaceNotFound(f"there is no file at {context.settings.file}: build it with `mnemolog replay`")

@@ -154,6 +154,9 @@ def wait(context: Context, timeout: float, as_json: bool) -> None:  # noqa: FBT0
 
     Ends with status 0 when it is, 10 when time runs out, and 11 when only failed jobs are left, which wait for a
     person. Dead letters are counted; they do not change the status.
+
+    \b
+    mnemolog wait --timeout 10
     """
     url = context.running_redis()
     if url is None:

@@ -14,7 +14,6 @@ import msgspec
 
 from mnemolog.schema import outcomes, requests
 from mnemolog.schema.archive import Entry
-from mnemolog.schema.codec import decode
 from mnemolog.schema.errors import NewerEvent, Undecodable
 from mnemolog.schema.events import (
     DeadLetterDiscarded,
@@ -28,6 +27,7 @@ from mnemolog.schema.events import (
     SpaceCreated,
 )
 from mnemolog.schema.ids import Position
+from mnemolog.schema.log import event_of
 from mnemolog.schema.policy import Policy
 from mnemolog.workers.fold import conflicts, episodes, scenes, windows
 from mnemolog.workers.fold import requests as asked
@@ -111,16 +111,16 @@ class Fold:
         ).get
         if body is None:
             raise Unfoldable("no_dead_letter", f"nothing is parked at {payload.position}")
-        state = "requeued" if self._folds_now(body, payload.position) else "parked"
+        state = "requeued" if self._folds_now(Entry(payload.position, body)) else "parked"
         _set_dead_letter(self._ctx, payload.position, state)
 
-    def _folds_now(self, body: bytes, position: Position) -> bool:
+    def _folds_now(self, entry: Entry) -> bool:
         try:
-            event = decode(body)
+            event = event_of(entry)
             # A parked requeue could name itself.
             if isinstance(event.payload, DeadLetterRequeued):
                 return False
-            self._event(event, position)
+            self._event(event, entry.position)
         except (Undecodable, NewerEvent, Unfoldable):
             return False
         return True
