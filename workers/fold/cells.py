@@ -74,7 +74,8 @@ def settle(ctx: Context, added: Sequence[NodeId]) -> None:
 def _has_company(ctx: Context, node_id: str) -> bool:
     return (
         ctx.get(
-            "SELECT 1 FROM cells WHERE subject = (SELECT subject FROM cells WHERE node_id = ?1) AND node_id != ?1 LIMIT 1",
+            "SELECT 1 FROM cells WHERE node_id != ?1 "
+            "AND subject = (SELECT subject FROM cells WHERE node_id = ?1) LIMIT 1",
             (node_id,),
         )
         is not None

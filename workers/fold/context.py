@@ -50,7 +50,7 @@ class Context:
         return self.connection.execute(sql, values)
 
     def get(self, sql: str, values: tuple[Any, ...] = ()) -> Any:
-        """The first row, as a scalar where it has one column; None when there is none."""
+        """The one row of a query, as a scalar where it has one column; None when there is none."""
         return self.connection.execute(sql, values).get
 
     @property

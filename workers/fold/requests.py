@@ -106,7 +106,7 @@ def facts_forgotten(ctx: Context, payload: FactsForgotten) -> None:
             "SELECT high FROM verdicts WHERE low = ?1 UNION SELECT low FROM verdicts WHERE high = ?1", (node_id,)
         ).fetchall()
         concerned |= recompute(ctx, [node_id, *(other for (other,) in neighbours)])
-    scenes.touch(ctx, concerned)
+    scenes.touch(ctx, concerned, keep_summary=False)
 
 
 def fact_confirmed(ctx: Context, payload: FactConfirmed) -> None:

@@ -25,15 +25,15 @@ def seen_hash(node_ids: Iterable[str]) -> str:
     return blake2b("\x1f".join(sorted(node_ids)).encode("utf-8"), digest_size=16).hexdigest()
 
 
-def touch(ctx: Context, names: Iterable[str]) -> None:
-    """Brings scenes up to date whose cells have changed."""
+def touch(ctx: Context, names: Iterable[str], *, keep_summary: bool = True) -> None:
+    """Brings scenes up to date whose cells have changed; a summary that may tell what was forgotten is not kept."""
     for scene in sorted(names):
         live = ctx.run(_LIVE, (scene,)).fetchall()
         if len(live) <= 1:
             _write(ctx, scene, bounded(live[0][1]) if live else "", len(live), stale=False)
             continue
-        summary = ctx.get("SELECT summary FROM scenes WHERE scene = ?", (scene,)) or ""
-        _write(ctx, scene, summary, len(live), stale=True)
+        summary = ctx.get("SELECT summary FROM scenes WHERE scene = ?", (scene,)) if keep_summary else None
+        _write(ctx, scene, summary or "", len(live), stale=True)
         open_job(ctx, "consolidate", [scene])
 
 
