@@ -42,12 +42,12 @@ class Words:
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         rows = np.zeros((len(texts), self.dimension), np.float32)
-        for row, text in zip(rows, texts, strict=True):
+        for number, text in enumerate(texts):
             for word in text.casefold().split():
-                row[sum(word.encode()) % self.dimension] += 1
-            norm = np.linalg.norm(row)
+                rows[number, sum(word.encode()) % self.dimension] += 1
+            norm = np.linalg.norm(rows[number])
             if norm:
-                row /= norm
+                rows[number] /= norm
         return rows
 
 

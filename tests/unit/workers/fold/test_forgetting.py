@@ -6,7 +6,6 @@ from itertools import permutations
 from pathlib import Path
 
 import pytest
-
 from support.folding import START_MS, Memory, days
 
 from mnemolog.schema.decay import confidence_at, fades_at

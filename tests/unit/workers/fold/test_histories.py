@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 import pytest
-
 from support.folding import START_MS, Memory, days
 
 from mnemolog.projections.integrity import content_hash

@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 import pytest
-
 from support.folding import ENGINE, START_MS, Memory, cell, days, keys_of
 
 from mnemolog.projections.integrity import hashes, verify
@@ -17,7 +16,6 @@ from mnemolog.schema.outcomes import (
     ConflictsJudged,
     ExtractedCell,
     JobFailed,
-    PairVerdict,
     SceneConsolidated,
 )
 from mnemolog.schema.policy import Policy, WindowPolicy
