@@ -18,14 +18,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from mnemolog.producers import Message, Producer
 
 CONVERSATION = Path(__file__).with_name("conversation.jsonl")
 COMMAND = Path(sysconfig.get_path("scripts")) / "mnemolog"
 QUESTIONS = (
-    "What new job did Mara start?",
+    "When did Mara start at the robot company?",
     "Which language does Mara write her tool in?",
     "When does the passport expire?",
     "What does Mara do when the build fails?",
@@ -119,9 +118,9 @@ def recall_all() -> None:
         show(run("recall", question, "--limit", "2"))
 
 
-def verify() -> dict[str, Any]:
+def verify() -> dict[str, str]:
     """The hashes and the position of the memory's file."""
-    found: dict[str, Any] = json.loads(run("verify", "--json"))
+    found: dict[str, str] = json.loads(run("verify", "--json"))
     show(f"hash {found['hash']}\nposition {found['position']}")
     return found
 

@@ -91,10 +91,12 @@ class AsyncProducer:
         return [Published(event.event_id, position) for event, position in zip(events, positions, strict=True)]
 
     async def _append_or_create(self, events: Sequence[Outgoing]) -> list[Position]:
+        # Read first: another task may create the stream and publish to it while this one appends in vain.
+        seen = self._stream_seen
         try:
             added = await self._append(events)
             # A stream that does not exist takes nothing at all, so everything is appended again.
-            if None in added and not self._stream_seen:
+            if None in added and not seen:
                 await self._create_stream()
                 added = await self._append(events)
         except redis.RedisError as error:

@@ -108,9 +108,11 @@ class Producer:
         return [Published(event.event_id, position) for event, position in zip(events, positions, strict=True)]
 
     def _append_or_create(self, events: Sequence[Outgoing]) -> list[Position]:
+        # Read first: another thread may create the stream and publish to it while this one appends in vain.
+        seen = self._stream_seen
         added = self._append(events)
         # A stream that does not exist takes nothing at all, so everything is appended again.
-        if None in added and not self._stream_seen:
+        if None in added and not seen:
             self._stream.create(self._builder.creation(new_salt()).body)
             added = self._append(events)
         if None in added:

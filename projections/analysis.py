@@ -8,6 +8,7 @@ is one term; the last character of a run also stands alone, so that a prefix fin
 from __future__ import annotations
 
 import re
+import threading
 import unicodedata
 from collections.abc import Callable
 from functools import lru_cache
@@ -42,13 +43,16 @@ _UNENCODABLE = re.compile("[\0\ud800-\udfff]")
 _STOP_WORDS = frozenset(
     resources.files("mnemolog.projections").joinpath("stop_words.txt").read_text(encoding="utf-8").split()
 )
-# Characters that carry grammar rather than content: a pair is left out of a query when it is made only of them,
-# or of one of the second kind and any other.
+# Characters that carry grammar rather than content. A pair says nothing when it is made only of them, when it has
+# one of _PARTICLES, or when it is a kana particle on a word in another script.
 _FUNCTION_CHARACTERS = frozenset(
-    "的了是我你他她它们这那在有和就都也不吗呢吧啊什么怎样哪谁几多少个为与及或请问来去到过得地着之上下会要可以"
+    "的了是我你他她它们这那在有和就都也不吗呢吧啊什么怎样哪谁几多少个为与及或请问来去到过得地着之上下会要可以何誰"
     "はがをにのでともへやかねよ"
 )
 _PARTICLES = frozenset("的了是我你他她它们吗呢吧啊这那")
+_KANA_PARTICLES = frozenset("はがをにのでともへやかだな")
+_HIRAGANA = re.compile("[\u3041-\u309f]+")
+_HAN = re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 
 _Tokenizer = Callable[[bytes], list[str]]
 
@@ -75,7 +79,7 @@ def index_text(text: str) -> str:
 
 
 def _query_text(text: str) -> str:
-    return text if text.isascii() else _UNSPACED.sub(_pairs_or_only, _composed(text))
+    return text if text.isascii() else _UNSPACED.sub(_asked_pairs, _composed(text))
 
 
 def _composed(text: str) -> str:
@@ -88,10 +92,26 @@ def _pairs_and_last(run: re.Match[str]) -> str:
     return f" {' '.join(pairs)} {letters[-1]} "
 
 
-def _pairs_or_only(run: re.Match[str]) -> str:
+def _asked_pairs(run: re.Match[str]) -> str:
     letters = _LETTER.findall(run.group())
-    pairs = map("".join, pairwise(letters))
-    return f" {' '.join(pairs) or letters[0]} "
+    if len(letters) == 1:
+        return f" {letters[0]} "
+    asked: list[str] = []
+    for place, letter in enumerate(letters):
+        around = ["".join(letters[at : at + 2]) for at in (place - 1, place) if 0 <= at < len(letters) - 1]
+        # An ideograph between particles is a word of its own.
+        if _HAN.match(letter) and letter not in _FUNCTION_CHARACTERS and all(map(_is_grammar, around)):
+            asked.append(letter)
+        if place + 1 < len(letters):
+            asked.append(letter + letters[place + 1])
+    return f" {' '.join(asked)} "
+
+
+def _is_grammar(pair: str) -> bool:
+    if pair in _STOP_WORDS or _FUNCTION_CHARACTERS.issuperset(pair) or not _PARTICLES.isdisjoint(pair):
+        return True
+    has_particle = len(pair) == _PAIR and not _KANA_PARTICLES.isdisjoint(pair)
+    return has_particle and _HIRAGANA.fullmatch(pair) is None
 
 
 def terms(text: str) -> list[str]:
@@ -122,9 +142,7 @@ def query_terms(query: str) -> QueryTerms:
 
 def is_stop_word(word: str) -> bool:
     """Whether a folded word says nothing about what is looked for."""
-    if word in _STOP_WORDS or word.isascii():
-        return word in _STOP_WORDS
-    return _FUNCTION_CHARACTERS.issuperset(word) or (len(word) == _PAIR and not _PARTICLES.isdisjoint(word))
+    return word in _STOP_WORDS if word.isascii() else _is_grammar(word)
 
 
 def is_single_character(term: str) -> bool:
@@ -140,13 +158,14 @@ def _stem(word: str) -> str:
 
 def _tokenizer(name: str, arguments: tuple[str, ...]) -> _Tokenizer:
     made = apsw.Connection(":memory:").fts5_tokenizer(name, list(arguments))
+    # The tokenizer works in a buffer of its own, and threads share it.
+    lock = threading.Lock()
 
     def tokens(utf8: bytes) -> list[str]:
+        with lock:
+            found = made(utf8, apsw.FTS5_TOKENIZE_QUERY, None, include_offsets=False, include_colocated=False)
         # Without offsets and synonyms a token is a plain string; APSW's type stub does not say so.
-        return cast(
-            "list[str]",
-            made(utf8, apsw.FTS5_TOKENIZE_QUERY, None, include_offsets=False, include_colocated=False),
-        )
+        return cast("list[str]", found)
 
     return tokens
 

@@ -5,27 +5,33 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-import apsw
 import msgspec
 import numpy as np
 
 from mnemolog.projections import vectors
 from mnemolog.projections.analysis import MAX_SCORED_CHARS, is_single_character
+from mnemolog.projections.connection import number_array
 from mnemolog.projections.ranking import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    import apsw
     from numpy.typing import NDArray
 
     from mnemolog.projections.frequencies import TermFrequency
+    from mnemolog.projections.questions import Date
     from mnemolog.projections.vectors import VectorIndex
 
 FULLTEXT_CANDIDATES = 100
 VECTOR_CANDIDATES = 50
+DATE_CANDIDATES = 30
+_DATES = 3
 #: In files with more nodes than this, frequent words are left out of the search when rarer ones are there.
 SMALL = 20_000
 FREQUENT = 0.05
+#: … and at most this many are searched for, the rarest ones.
+MOST_TERMS = 24
 
 _LIVE = (
     "(n.type = 'episodic' OR (n.valid_from <= :now AND (n.valid_until IS NULL OR :now < n.valid_until)"
@@ -36,6 +42,10 @@ _WANTED = f"{_LIVE} AND (:types IS NULL OR n.type IN (SELECT value FROM json_eac
 _MATCHING = f"""
 SELECT f.rowid FROM fulltext AS f JOIN nodes AS n ON n.number = f.rowid
 WHERE f.fulltext MATCH :match AND {_WANTED} ORDER BY f.rank LIMIT :limit
+"""
+_DURING = f"""
+SELECT n.number FROM nodes AS n WHERE n.occurred_at >= :start AND n.occurred_at < :end AND {_WANTED}
+ORDER BY n.occurred_at, n.seq, n.event_id LIMIT :limit
 """
 _WANTED_AMONG = f"SELECT n.number FROM nodes AS n WHERE n.number IN carray(:numbers) AND {_WANTED}"
 _ALL_WANTED = f"SELECT n.number FROM nodes AS n WHERE {_WANTED}"
@@ -90,8 +100,9 @@ def by_fulltext(
     """Numbers of wanted nodes that hold a term, best bm25 first."""
     asked = list(frequencies)
     if nodes > SMALL:
+        asked.sort(key=lambda found: found.documents)
         rare = [found for found in asked if found.documents <= FREQUENT * nodes]
-        asked = rare or sorted(asked, key=lambda found: found.documents)[:1]
+        asked = rare[:MOST_TERMS] or asked[:1]
     if not asked:
         return []
     match = " OR ".join(_quoted(found.word) for found in asked)
@@ -102,6 +113,18 @@ def by_fulltext(
 def _quoted(word: str) -> str:
     # A word holds letters, digits and marks only, so no quote; the star finds what begins with the character.
     return f'"{word}"*' if is_single_character(word) else f'"{word}"'
+
+
+def by_date(con: apsw.Connection, dates: Sequence[Date], wanted: Wanted) -> list[int]:
+    """Numbers of the first wanted nodes of each month or day that the question names."""
+    spans = [span for date in dates[:_DATES] if (span := date.span())]
+    return [
+        number
+        for start, end in spans
+        for (number,) in con.execute(
+            _DURING, {"start": start, "end": end, "limit": DATE_CANDIDATES, **wanted.bindings()}
+        )
+    ]
 
 
 def by_vector(
@@ -122,7 +145,7 @@ def by_vector(
 
 
 def _keep_wanted(con: apsw.Connection, numbers: list[int], wanted: Wanted) -> list[int]:
-    kept = {number for (number,) in con.execute(_WANTED_AMONG, {"numbers": _carray(numbers), **wanted.bindings()})}
+    kept = {number for (number,) in con.execute(_WANTED_AMONG, {"numbers": number_array(numbers), **wanted.bindings()})}
     return [number for number in numbers if number in kept]
 
 
@@ -141,7 +164,7 @@ def most_salient(con: apsw.Connection, wanted: Wanted, limit: int) -> list[int]:
 
 def read(con: apsw.Connection, numbers: Sequence[int], frequencies: Sequence[TermFrequency]) -> dict[int, Candidate]:
     """The nodes of these numbers, by number."""
-    rows: Iterable[Any] = con.execute(_READ, (MAX_SCORED_CHARS, _carray(numbers)))
+    rows: Iterable[Any] = con.execute(_READ, (MAX_SCORED_CHARS, number_array(numbers)))
     found = {}
     for number, node_type, content, speaker, occurred_at, is_cut in rows:
         beyond = _terms_of_long(con, number, frequencies) if is_cut else frozenset[str]()
@@ -165,7 +188,7 @@ def around(con: apsw.Connection, seeds: Sequence[int], reach: int) -> list[list[
     """
     before: _Links = {}
     after: _Links = {}
-    places: list[Any] = con.execute(_PLACES, (_carray(seeds),)).fetchall()
+    places: list[Any] = con.execute(_PLACES, (number_array(seeds),)).fetchall()
     for seed, *place in places:
         if not (_knows(before, seed, reach) and _knows(after, seed, reach)):
             _look_around(con, seed, (reach, *place), before, after)
@@ -203,7 +226,3 @@ def _follow(links: _Links, node: int) -> Iterator[int]:
     while following is not None:
         yield following
         following = links.get(following)
-
-
-def _carray(numbers: Sequence[int]) -> Any:
-    return apsw.carray(np.fromiter(numbers, np.int64, len(numbers)))

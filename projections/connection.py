@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import apsw
+import numpy as np
 import sqlite_vec
 
 from mnemolog.schema.errors import SpaceNotFound
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 _BUSY_TIMEOUT_MS = 5_000
@@ -42,3 +44,8 @@ def load_vec(connection: apsw.Connection) -> None:
         connection.load_extension(sqlite_vec.loadable_path())
     finally:
         connection.enable_load_extension(False)  # noqa: FBT003
+
+
+def number_array(numbers: Sequence[int]) -> Any:
+    """Make numbers of nodes a value to bind. SQLite takes no empty array, and no node has the number 0."""
+    return apsw.carray(np.array(numbers or [0], np.int64))

@@ -25,7 +25,7 @@ _VOCABULARY = Path("tokenizers", "l2_supercat_tokenizer_config.json")
 
 
 class Embedder(Protocol):
-    """Makes vectors. One object serves one thread at a time."""
+    """Makes vectors. One object may serve several threads."""
 
     @property
     def name(self) -> str:

@@ -42,6 +42,9 @@ class FrequencyCache:
         self._counts: OrderedDict[tuple[str, int, str], _Count] = OrderedDict()
         self._lock = threading.Lock()
 
+    def __len__(self) -> int:
+        return len(self._counts)
+
     def of(self, con: apsw.Connection, asked: QueryTerms, nodes: int) -> list[TermFrequency]:
         """The frequencies of the question's terms in a file that has `nodes` nodes."""
         epoch = con.execute("SELECT coalesce(max(epoch), 0) FROM lease").get

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 
 from mnemolog.projections.analysis import MAX_QUERY_CHARS, QueryTerms, clean, query_terms
+from mnemolog.schema.times import from_datetime
 
 _MONTHS = {
     name: number
@@ -47,6 +49,17 @@ class Date(msgspec.Struct, frozen=True):
     year: int | None = None
     month: int | None = None
     day: int | None = None
+
+    def span(self) -> tuple[int, int] | None:
+        """The milliseconds (UTC) from which and until which it lasts; None unless it names a real month or day."""
+        if self.year is None or self.month is None:
+            return None
+        try:
+            first = datetime(self.year, self.month, self.day or 1, tzinfo=UTC)
+        except ValueError:
+            return None
+        days = 1 if self.day else monthrange(self.year, self.month)[1]
+        return from_datetime(first), from_datetime(first + timedelta(days=days))
 
 
 class Question(msgspec.Struct, frozen=True):

@@ -36,6 +36,10 @@ _B = 0.4
 _NEIGHBOUR_VECTOR = 0.5
 #: How much the name of a speaker counts as a word: who is asked about seldom says their own name.
 _NAME_AS_WORD = 0.1
+#: A smaller file counts as one of this many nodes: among a few, a word that some of them share is not yet common.
+_LEAST_NODES = 500
+#: Cosines that differ by less than this in all are not spread over the whole of 0–1.
+_LEAST_SPREAD = 0.2
 _ASKING = ("?", "？", "؟")
 
 
@@ -219,6 +223,7 @@ def _coverage(view: _View) -> NDArray[np.float32]:
 
 
 def _inverse_frequency(documents: int, nodes: int) -> float:
+    nodes = max(nodes, _LEAST_NODES)
     return math.log(1 + (max(nodes - documents, 0) + 0.5) / (documents + 0.5))
 
 
@@ -277,5 +282,6 @@ def _over_best(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _spread(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    low, high = values.min(), values.max()
-    return (values - low) / (high - low) if high > low else np.zeros_like(values)
+    low = values.min()
+    spread: NDArray[np.float32] = (values - low) / max(values.max() - low, np.float32(_LEAST_SPREAD))
+    return spread

@@ -16,7 +16,7 @@ from mnemolog.projections import candidates, vectors
 from mnemolog.projections.candidates import FULLTEXT_CANDIDATES, VECTOR_CANDIDATES
 from mnemolog.projections.frequencies import FrequencyCache
 from mnemolog.projections.questions import understand
-from mnemolog.projections.ranking import REACH, Ranking, rank
+from mnemolog.projections.ranking import REACH, WEIGHTS, Ranking, rank
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,10 +28,12 @@ if TYPE_CHECKING:
     from mnemolog.projections.embedder import Embedder
     from mnemolog.projections.questions import Question
 
-#: Nothing is an answer unless the best candidate has the question's terms, by this share of their weight …
+#: The answer is empty unless a candidate has this share of the weight of the question's terms in or around it, or
+#: is this similar to the question, or is of a date that the question names.
 MIN_COVERAGE = 0.15
-#: … or is about this similar to it.
 MIN_SIMILARITY = 0.3
+#: A result has a term of the question in or around it, or is at least this similar, or is of its date.
+MIN_TRACE = 0.1
 
 _FREQUENCIES = FrequencyCache()
 
@@ -103,7 +105,9 @@ def _snapshot(con: apsw.Connection) -> Iterator[None]:
     try:
         yield
     finally:
-        con.execute("ROLLBACK")
+        # An error may have ended it already.
+        if con.in_transaction:
+            con.execute("ROLLBACK")
 
 
 def _search(
@@ -117,6 +121,7 @@ def _search(
     query = vector if index.model == model else np.zeros(index.dimension, np.float32)
     if query.any():
         seeds += candidates.by_vector(con, index, query, wanted, max(limit, VECTOR_CANDIDATES))
+    seeds += candidates.by_date(con, question.dates, wanted)
     stretches = candidates.around(con, list(dict.fromkeys(seeds)), REACH)
     numbers = [number for stretch in stretches for number in stretch]
     if not numbers:
@@ -134,14 +139,17 @@ def _search(
 
 
 def _best(ranking: Ranking, read: list[Candidate], wanted: Wanted, limit: int) -> list[_Scored]:
-    if ranking.coverage.max() < MIN_COVERAGE and ranking.similarity.max() < MIN_SIMILARITY:
+    dated = ranking.arms["date"] >= WEIGHTS["date"]
+    evident = (ranking.coverage >= MIN_COVERAGE) | (ranking.similarity >= MIN_SIMILARITY) | dated
+    if not evident.any():
         return []
-    order = sorted(range(len(read)), key=lambda row: (-ranking.scores[row], -read[row].turn.occurred_at))
-    kept = [row for row in order if wanted.types is None or read[row].type in wanted.types][:limit]
-    return [_Scored(read[row].number, float(ranking.scores[row]), _parts(ranking, row)) for row in kept]
+    kept = (ranking.coverage > 0) | (ranking.similarity >= MIN_TRACE) | dated
+    kept &= np.array([wanted.types is None or one.type in wanted.types for one in read])
+    order = sorted(np.flatnonzero(kept), key=lambda row: (-ranking.scores[row], -read[row].turn.occurred_at))
+    return [_Scored(read[row].number, float(ranking.scores[row]), _parts(ranking, row)) for row in order[:limit]]
 
 
-def _parts(ranking: Ranking, row: int) -> dict[str, float]:
+def _parts(ranking: Ranking, row: np.intp) -> dict[str, float]:
     arms = {name: float(values[row]) for name, values in ranking.arms.items()}
     return arms | {"coverage": float(ranking.coverage[row]), "similarity": float(ranking.similarity[row])}
 

@@ -11,11 +11,10 @@ import hashlib
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-import apsw
 import msgspec
 import numpy as np
 
-from mnemolog.projections.connection import open_reader
+from mnemolog.projections.connection import number_array, open_reader
 from mnemolog.projections.embedder import unit_rows
 from mnemolog.schema.errors import InvalidInput
 
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    import apsw
     from numpy.typing import NDArray
 
     from mnemolog.projections.embedder import Embedder
@@ -169,7 +169,7 @@ def fetch(con: apsw.Connection, index: VectorIndex, numbers: Sequence[int]) -> N
     """The vectors of nodes, shape (len(numbers), dimension); zeros where there is none (yet)."""
     found = dict(
         con.execute(
-            index.sql("SELECT number, vector FROM {vectors} WHERE number IN carray(?)"), (apsw.carray(_int64(numbers)),)
+            index.sql("SELECT number, vector FROM {vectors} WHERE number IN carray(?)"), (number_array(numbers),)
         )
     )
     blank = bytes(4 * index.dimension)
@@ -323,7 +323,3 @@ def _text_hash(text: str) -> bytes:
 
 def _digest(model: str, text_hash: bytes, vector: bytes) -> bytes:
     return hashlib.blake2b(text_hash + vector, digest_size=8, key=hashlib.sha256(model.encode()).digest()).digest()
-
-
-def _int64(numbers: Sequence[int]) -> NDArray[np.int64]:
-    return np.fromiter(numbers, np.int64, len(numbers))

@@ -17,8 +17,9 @@ import os
 import re
 import zlib
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
-from typing import IO
+from typing import IO, Annotated
 
 import msgspec
 
@@ -27,7 +28,7 @@ from mnemolog.schema.ids import START, Position
 
 SEGMENT_BYTES = 8 * 1024 * 1024
 
-_HEADER = re.compile(rb'\{"p":"(\d+)-(\d+)","c":"([0-9a-f]{8})","([eb])":')
+_HEADER = re.compile(rb'\{"p":"(\d{1,20})-(\d{1,20})","c":"([0-9a-f]{8})","([eb])":')
 _SEGMENT = re.compile(r"(\d{8})\.jsonl(\.gz)?")
 _BAD_GZIP = (EOFError, zlib.error, gzip.BadGzipFile)
 _json = msgspec.json.Decoder(msgspec.Raw)
@@ -40,12 +41,15 @@ class Entry(msgspec.Struct, frozen=True):
     body: bytes
 
 
+PositionText = Annotated[str, msgspec.Meta(pattern=r"\A[0-9]{1,20}-[0-9]{1,20}\Z")]
+
+
 class Seal(msgspec.Struct, frozen=True):
     """What a sealed segment holds; `sha256` is of the compressed file."""
 
     entries: int
-    first: str
-    last: str
+    first: PositionText
+    last: PositionText
     sha256: str
 
 
@@ -100,7 +104,8 @@ def numbers(folder: Path) -> list[int]:
             return found
     absent = min(set(range(1, found[-1])).difference(found))
     raise DamagedFile(
-        f"segment {absent:08d} of the archive {folder} is missing, and {found[-1]:08d} is there: restore it from a backup"
+        f"segment {absent:08d} of the archive {folder} is missing, and {found[-1]:08d} is there: restore it from a "
+        "backup"
     )
 
 
@@ -123,7 +128,7 @@ def _seal_file(folder: Path, number: int) -> Path:
     return folder / f"{number:08d}.json"
 
 
-def _open_segment(folder: Path, number: int) -> IO[bytes]:
+def _open_segment(folder: Path, number: int) -> IO[bytes] | gzip.GzipFile:
     # Sealing puts the packed file in place before it removes the plain one: between two looks one of them is there.
     for _ in range(2):
         for path in (_packed(folder, number), _plain(folder, number)):
@@ -135,10 +140,11 @@ def _open_segment(folder: Path, number: int) -> IO[bytes]:
 
 
 def _segment_entries(folder: Path, number: int, *, is_last: bool) -> Iterator[Entry]:
+    held = 0
     with _open_segment(folder, number) as lines:
         try:
-            for count, line in enumerate(lines, 1):
-                where = f"{number:08d}.jsonl line {count}"
+            for held, line in enumerate(lines, 1):
+                where = f"{number:08d}.jsonl line {held}"
                 if not line.endswith(b"\n"):
                     if is_last:
                         return  # the tail of an append that was cut short: never committed
@@ -146,6 +152,13 @@ def _segment_entries(folder: Path, number: int, *, is_last: bool) -> Iterator[En
                 yield decode_line(line[:-1], where)
         except _BAD_GZIP as error:
             raise _damaged(number, error) from None
+    # A plain file may have grown after its last line was read here, and been sealed since.
+    sealed = seal_of(folder, number) if isinstance(lines, gzip.GzipFile) else None
+    if sealed is not None and sealed.entries != held:
+        raise DamagedFile(
+            f"the archive is damaged: {number:08d}.jsonl.gz holds {held} entries, and {number:08d}.json tells of "
+            f"{sealed.entries}"
+        )
 
 
 def _damaged(number: int, error: Exception) -> DamagedFile:
@@ -174,7 +187,7 @@ def seal_of(folder: Path, number: int) -> Seal | None:
         return msgspec.json.decode(_seal_file(folder, number).read_bytes(), type=Seal)
     except FileNotFoundError:
         return None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DamagedFile(f"the archive is damaged: {number:08d}.json cannot be read ({error})") from None
 
 
@@ -306,21 +319,25 @@ class ArchiveWriter:
 
 def seal(folder: Path, number: int) -> Seal:
     """Compresses a full segment, records its count and hash, and removes the plain file. May be repeated."""
-    entries = list(_segment_entries(folder, number, is_last=False))
+    positions = [entry.position for entry in _segment_entries(folder, number, is_last=False)]
     plain = _plain(folder, number)
     packed = gzip.compress(plain.read_bytes(), compresslevel=5, mtime=0)
-    sealed = Seal(
-        entries=len(entries),
-        first=str(entries[0].position),
-        last=str(entries[-1].position),
-        sha256=hashlib.sha256(packed).hexdigest(),
-    )
+    sealed = _seal(positions, packed)
     # The order matters: a reader that finds the packed file may trust its seal.
     _write_whole(_seal_file(folder, number), msgspec.json.encode(sealed))
     _write_whole(_packed(folder, number), packed)
     plain.unlink()
     _sync_folder(folder)
     return sealed
+
+
+def _seal(positions: list[Position], packed: bytes) -> Seal:
+    return Seal(
+        entries=len(positions),
+        first=str(positions[0]),
+        last=str(positions[-1]),
+        sha256=hashlib.sha256(packed).hexdigest(),
+    )
 
 
 def _write_whole(path: Path, data: bytes) -> None:
@@ -344,18 +361,39 @@ def _sync_folder(folder: Path) -> None:
 def check(folder: Path) -> list[str]:
     """Reads the whole archive; gives what is wrong with it, in words, or an empty list."""
     problems = []
+    try:
+        numbers(folder)
+    except DamagedFile as error:
+        problems.append(str(error))
     previous = START
-    segments = numbers(folder)
-    for index, number in enumerate(segments):
+    segments = _listed(folder)
+    for number in segments:
         try:
-            for entry in _segment_entries(folder, number, is_last=index == len(segments) - 1):
-                if entry.position <= previous:
-                    problems.append(f"{number:08d}.jsonl: {entry.position} comes after {previous}")
-                previous = entry.position
-            sealed = seal_of(folder, number)
-            packed = _packed(folder, number)
-            if sealed and packed.exists() and hashlib.sha256(packed.read_bytes()).hexdigest() != sealed.sha256:
-                problems.append(f"{packed.name}: its SHA-256 differs from the recorded one")
+            positions = [entry.position for entry in _segment_entries(folder, number, is_last=number == segments[-1])]
+            problems += _disorder(number, [previous, *positions]) + _seal_problems(folder, number, positions)
+            previous = max([previous, *positions])
         except DamagedFile as error:
             problems.append(str(error))
     return problems
+
+
+def _disorder(number: int, positions: list[Position]) -> list[str]:
+    return [
+        f"{number:08d}.jsonl: {later} comes after {earlier}"
+        for earlier, later in pairwise(positions)
+        if later <= earlier
+    ]
+
+
+def _seal_problems(folder: Path, number: int, positions: list[Position]) -> list[str]:
+    """What is wrong between a sealed segment and its seal. Until it is packed, a segment is not sealed."""
+    packed, record = _packed(folder, number), _seal_file(folder, number)
+    if not packed.exists():
+        return []
+    sealed = seal_of(folder, number)
+    if sealed is None:
+        return [f"{packed.name}: its seal {record.name} is missing"]
+    found = _seal(positions, packed.read_bytes())
+    if found.sha256 != sealed.sha256:
+        return [f"{packed.name}: its SHA-256 differs from the recorded one"]
+    return [] if found == sealed else [f"{record.name}: it tells of other entries than the segment holds"]

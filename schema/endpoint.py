@@ -35,6 +35,8 @@ _URL_OPTIONS = frozenset({"client_name", "db", "password", "username"})
 _USER_PASSWORD = re.compile(r"(://[^/@\s]*?:)\S*@")
 _QUERY_PASSWORD = re.compile(r"([?&]password=)[^&\s]*")
 _PIPELINE_MARK = " of pipeline caused error: "
+#: redis.asyncio's pipelines show what Redis said as a tuple of one text.
+_TUPLE_OF_ONE = re.compile(r"""\((['"])(.*)\1,\)""", re.DOTALL)
 
 #: Error codes that pass by themselves.
 _PASSING = frozenset({"CLUSTERDOWN", "LOADING", "MASTERDOWN", "NOREPLICAS", "TRYAGAIN"})
@@ -160,6 +162,9 @@ def translate(error: redis.RedisError, what: str) -> MnemologError:
     `what` is what was to be done, as in "read the stream". LogUnavailable may be tried again as it is, LogFull when
     there is room, LogRefused when somebody has changed something.
     """
+    # redis.asyncio hides what Redis said to a new connection behind an error of the network.
+    if isinstance(error.__cause__, (redis.AuthenticationError, redis.ResponseError)):
+        error = error.__cause__
     detail = _detail(error)
     code = detail.split(" ", 1)[0]
     if isinstance(error, redis.OutOfMemoryError):
@@ -193,4 +198,6 @@ def _refusal(error: redis.RedisError, code: str) -> str | None:
 def _detail(error: redis.RedisError) -> str:
     """What Redis said, on one line, without the command (redis-py quotes it for pipelines: it holds user text)."""
     said = str(error).rpartition(_PIPELINE_MARK)[2].strip() or type(error).__name__
+    if shown := _TUPLE_OF_ONE.fullmatch(said):
+        said = shown[2]
     return without_password(" ".join(said.split()))[:300].rstrip(".")

@@ -9,7 +9,7 @@ from typing import Literal, cast
 import msgspec
 
 from mnemolog.schema.errors import InvalidInput
-from mnemolog.schema.ids import check_space
+from mnemolog.schema.ids import check_space, is_space
 
 Durability = Literal["process", "power"]
 
@@ -54,7 +54,9 @@ def space_folder(data: Path, space: str) -> Path:
 def spaces_in(data: Path) -> list[str]:
     """The names of the spaces that have a folder, sorted."""
     folder = data / "spaces"
-    return sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    if not folder.is_dir():
+        return []
+    return sorted(path.name for path in folder.iterdir() if path.is_dir() and is_space(path.name))
 
 
 def from_environment(

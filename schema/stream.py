@@ -108,6 +108,10 @@ class Stream:
         except redis.RedisError as error:
             raise translate(error, f"create the stream of space {self.space!r}") from error
 
+    def append(self, body: bytes) -> Position:
+        """Adds an entry at the end."""
+        return Position.parse(self._do("append to", "XADD", self.key, "*", keys.BODY_FIELD, body))
+
     def restore(self, entry: Entry) -> None:
         """Puts an entry back at its own position, which must lie above everything the stream ever held."""
         self._do("restore", "XADD", self.key, str(entry.position), keys.BODY_FIELD, entry.body)

@@ -67,7 +67,7 @@ class Batches:
         self,
         connection: apsw.Connection,
         guard: Callable[[], None] = lambda: None,
-        before: Callable[[Sequence[Entry]], None] = lambda _: None,
+        before: Callable[[Sequence[Entry]], object] = lambda _: None,
     ) -> None:
         self._connection = connection
         self._checksums = Checksums(connection)

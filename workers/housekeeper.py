@@ -54,10 +54,18 @@ class SpaceKeeper:
             self._writer.archive.sync()
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
             self._checkpointed_bytes = size
-        with self._writer.lock:
-            self._writer.archive.rotate()
-        for number in self._writer.archive.unsealed():
-            archive.seal(self._writer.archive.folder, number)
+        self._tidy_archive()
+
+    def _tidy_archive(self) -> None:
+        segments = self._writer.archive
+        if not (segments.is_full or segments.unsealed()):
+            return
+        # A writer that was replaced must not seal the segment that its successor appends to.
+        with self._writer.lock, immediate(self._connection):
+            lease.check(self._connection, self._writer.space, self._writer.epoch)
+            segments.rotate()
+        for number in segments.unsealed():
+            archive.seal(segments.folder, number)
 
     def close(self) -> None:
         """Moves the whole write-ahead log into the file and closes the connection."""

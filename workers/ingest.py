@@ -6,7 +6,7 @@ import errno
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import apsw
 import redis
@@ -20,18 +20,20 @@ from mnemolog.schema.ids import Position
 from mnemolog.schema.settings import Settings
 from mnemolog.schema.stream import Stream, read_many
 from mnemolog.workers.housekeeper import Housekeeper
+from mnemolog.workers.space_file import refusal
 from mnemolog.workers.space_writer import SpaceWriter
 
 log = logging.getLogger("mnemolog.writer")
 
 BATCH = 256
 BATCH_BYTES = 4 * 1024 * 1024
-BLOCK_MS = 1_000
+PAUSE_S = 1.0
 INSPECT_S = 5.0
 PROGRESS_S = 0.05
 #: How long the mark of a running writer outlives it.
 PROGRESS_TTL_MS = 15_000
-RETRY_S = 1.0
+#: How long a space whose stream Redis refuses to read is left out.
+SET_ASIDE_S = 5.0
 DRAIN_S = 20.0
 
 _REDIS_ERRORS = (LogUnavailable, LogFull, LogRefused)
@@ -48,7 +50,9 @@ class Ingest:
         self._count = BATCH // 4
         self._told: dict[str, tuple[float, Position]] = {}
         self._inspected: dict[str, float] = {}
-        self._complaint = ""
+        self._complaints: dict[str, str] = {}
+        self._set_aside: dict[str, float] = {}
+        self._troubled = False
         #: The spaces that had to be given up, with the reason.
         self.failures: dict[str, Exception] = {}
 
@@ -58,10 +62,13 @@ class Ingest:
         return list(self._writers)
 
     def hold(self, settings: Settings, *, accept_stream: bool = False) -> None:
-        """Takes a space. Raises SpaceHeld, DivergedLog, DamagedFile, NewerEvent, and errors of the log."""
+        """Takes a space. Raises SpaceHeld, DivergedLog, DamagedFile, NewerEvent, errors of the log and of the disk."""
         stream = Stream(self._client, settings.space)
         writer = SpaceWriter(settings, stream, self._embedder, accept_stream=accept_stream)
-        writer.open()
+        try:
+            writer.open()
+        except (apsw.Error, OSError) as error:
+            raise refusal(settings.space, settings.file, error) from error
         self._writers[settings.space] = writer
         self._housekeeper.add(writer)
         log.info("writing space %s from %s (epoch %d)", writer.space, writer.position, writer.epoch)
@@ -75,7 +82,7 @@ class Ingest:
         self._housekeeper.start()
         try:
             while not stop.is_set() and self._writers:
-                self.turn(BLOCK_MS)
+                self.turn(round(1000 * self._pause_s()))
                 discover()
             if self._writers:
                 self._drain()
@@ -86,56 +93,105 @@ class Ingest:
 
     def turn(self, block_ms: int) -> int:
         """One read of all streams, and what follows from it; gives the number of entries folded."""
-        positions = {space: writer.position for space, writer in self._writers.items()}
-        try:
-            found = read_many(self._client, positions, self._count, block_ms)
-            self._complaint = ""
-        except _REDIS_ERRORS as error:
-            self._complain(error)
-            found = {}
-        folded = 0
-        for space in positions:
-            folded += self._guarded(space, found.get(space, []))
+        self._troubled = False
+        positions = self._positions()
+        found = self._read(positions, block_ms) if positions else {}
+        folded = sum(self._guarded(space, found.get(space, [])) for space in positions)
+        if self._troubled:
+            time.sleep(self._pause_s())
         return folded
 
-    def _complain(self, error: Exception) -> None:
-        """Says once what is wrong with Redis, then waits a little; leases are kept meanwhile."""
-        if str(error) != self._complaint:
-            log.warning("%s; trying again", error)
-            self._complaint = str(error)
-        time.sleep(RETRY_S)
+    def _pause_s(self) -> float:
+        """How long to wait for something to do, or before trying again: a lease must be renewed meanwhile."""
+        return min([PAUSE_S, *(writer.settings.lease_s / 5 for writer in self._writers.values())])
+
+    def _positions(self) -> dict[str, Position]:
+        positions = {}
+        for space, writer in list(self._writers.items()):
+            try:
+                positions[space] = writer.position
+            except apsw.Error as error:
+                self._fail(space, error)
+        return positions
+
+    def _read(self, positions: Mapping[str, Position], block_ms: int) -> dict[str, list[Entry]]:
+        now = time.monotonic()
+        together = {space: at for space, at in positions.items() if self._set_aside.get(space, 0.0) <= now}
+        try:
+            found = read_many(self._client, together, self._count, block_ms) if together else {}
+        except LogRefused as error:
+            if len(positions) > 1:
+                return self._read_apart(together)
+            self._complain("", error)
+            return {}
+        except _REDIS_ERRORS as error:
+            self._complain("", error)
+            return {}
+        self._complaints.pop("", None)
+        return found
+
+    def _read_apart(self, positions: Mapping[str, Position]) -> dict[str, list[Entry]]:
+        """Reads streams one by one: Redis refuses a joint read for one bad key. That space is set aside for a while."""
+        found: dict[str, list[Entry]] = {}
+        refused = []
+        for space, position in positions.items():
+            try:
+                found |= read_many(self._client, {space: position}, self._count, 1)
+            except _REDIS_ERRORS as error:
+                refused.append(space)
+                self._note(space, error)
+        if len(refused) == len(positions):
+            self._troubled = True
+        else:
+            self._set_aside |= dict.fromkeys(refused, time.monotonic() + SET_ASIDE_S)
+        return found
+
+    def _complain(self, space: str, error: Exception) -> None:
+        """Says once what is wrong with a space, or with Redis (space ''); the turn then ends with a little wait."""
+        self._troubled = True
+        self._note(space, error)
+
+    def _note(self, space: str, error: Exception) -> None:
+        if self._complaints.get(space) != str(error):
+            log.warning("%s%s; trying again", f"space {space}: " if space else "", error)
+            self._complaints[space] = str(error)
 
     def _guarded(self, space: str, entries: Sequence[Entry]) -> int:
         """Serves a space, and gives the number of entries folded; what cannot pass by itself ends the space alone."""
         try:
-            return self._serve(self._writers[space], entries)
-        except _REDIS_ERRORS as error:
-            self._complain(error)
-        except (apsw.FullError, apsw.BusyError) as error:
-            self._complain(error)
+            folded = self._serve(self._writers[space], entries)
+        except (*_REDIS_ERRORS, apsw.FullError, apsw.BusyError) as error:
+            self._complain(space, error)
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                self._fail(space, error)
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                self._complain(space, error)
             else:
-                self._complain(error)
-        except (MnemologError, apsw.Error) as error:
+                self._fail(space, error)
+        except Exception as error:  # noqa: BLE001 (a defect that one space's log brings out must not end the others)
             self._fail(space, error)
+        else:
+            if space not in self._set_aside:
+                self._complaints.pop(space, None)
+            return folded
         return 0
 
     def _fail(self, space: str, error: Exception) -> None:
-        log.error("%s", error)
-        self.failures[space] = error
+        known = isinstance(error, MnemologError)
+        told = error if known else refusal(space, self._writers[space].settings.file, error)
+        log.error("%s", told, exc_info=None if known or isinstance(error, (apsw.Error, OSError)) else error)
+        self.failures[space] = told
         self._give_back(space)
 
     def _serve(self, writer: SpaceWriter, entries: Sequence[Entry]) -> int:
+        # First of all: what follows may fail for a while, and the lease must not lapse meanwhile.
+        writer.renew_if_due()
         if entries:
             writer.fold(entries)
             self._adapt(entries)
             self._housekeeper.wake()
         elif time.monotonic() - self._inspected.get(writer.space, 0.0) > INSPECT_S:
-            writer.inspect()
             self._inspected[writer.space] = time.monotonic()
-        writer.renew_if_due()
+            writer.inspect()
         self._tell(writer)
         return len(entries)
 
@@ -174,7 +230,7 @@ class Ingest:
             bounds and space in self._writers and self._writers[space].position < bounds.top
             for space, bounds in tops.items()
         ):
-            if self.turn(10) == 0 and self._complaint:
+            if self.turn(10) == 0 and self._troubled:
                 break
         while time.monotonic() < until and any(self._missing_vectors(writer) for writer in self._writers.values()):
             self._housekeeper.wake()
@@ -185,9 +241,13 @@ class Ingest:
 
     def _give_back(self, space: str) -> None:
         writer = self._writers.pop(space)
-        try:
-            self._housekeeper.remove(space)
-            writer.close()
-            self._client.delete(keys.progress(space))
-        except (StaleWriter, apsw.Error, OSError, redis.RedisError) as error:
-            log.warning("space %s: %s", space, error)
+        steps: tuple[Callable[[], object], ...] = (
+            lambda: self._housekeeper.remove(space),
+            writer.close,
+            lambda: self._client.delete(keys.progress(space)),
+        )
+        for step in steps:
+            try:
+                step()
+            except (StaleWriter, apsw.Error, OSError, redis.RedisError) as error:
+                log.warning("space %s: %s", space, error)

@@ -38,8 +38,10 @@ def this_process() -> Holder:
 
 
 def _started_at(pid: int) -> int | None:
+    """When a process started; None for one that is not there, or is dead and only waits for its parent to notice."""
     try:
-        return int(psutil.Process(pid).create_time() * 1000)
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else int(process.create_time() * 1000)
     except psutil.Error:
         return None
 
@@ -71,25 +73,36 @@ def is_live(lease: Lease, lease_s: float) -> bool:
 def acquire(connection: apsw.Connection, space: str, lease_s: float) -> int:
     """Takes the space for this process and gives the new epoch.
 
-    Raises SpaceHeld, naming the holder, while another live process has it; apsw.BusyError while another process
-    is in the middle of a transaction.
+    Raises SpaceHeld, naming the holder, while another live process has it or is in the middle of a transaction.
     """
-    with immediate(connection):
-        lease = read(connection)
-        me = this_process()
-        if is_live(lease, lease_s):
-            held = lease.holder
-            raise SpaceHeld(
-                f"space {space!r} is held by process {held.pid} on {held.host}, which renewed its lease "
-                f"{max(0, now_ms() - lease.renewed_at) / 1000:.1f} s ago; stop that process first, or wait until its "
-                f"lease of {lease_s:g} s is over"
-            )
-        epoch = connection.execute(
-            "UPDATE lease SET epoch = epoch + 1, host = ?, pid = ?, process_started_at = ?, renewed_at = ? "
-            "RETURNING epoch",
-            (me.host, me.pid, me.process_started_at, now_ms()),
-        ).get
+    try:
+        with immediate(connection):
+            refuse_if_held(connection, space, lease_s)
+            me = this_process()
+            epoch = connection.execute(
+                "UPDATE lease SET epoch = epoch + 1, host = ?, pid = ?, process_started_at = ?, renewed_at = ? "
+                "RETURNING epoch",
+                (me.host, me.pid, me.process_started_at, now_ms()),
+            ).get
+    except apsw.BusyError:
+        held = read(connection).holder
+        raise SpaceHeld(
+            f"space {space!r}: another process is in the middle of a transaction that does not end; the last holder "
+            f"was process {held.pid} on {held.host}. If it is stopped, continue it or kill it"
+        ) from None
     return int(epoch)
+
+
+def refuse_if_held(connection: apsw.Connection, space: str, lease_s: float) -> None:
+    """Raises SpaceHeld, naming the holder, while a live process has the space."""
+    lease = read(connection)
+    if is_live(lease, lease_s):
+        held = lease.holder
+        raise SpaceHeld(
+            f"space {space!r} is held by process {held.pid} on {held.host}, which renewed its lease "
+            f"{max(0, now_ms() - lease.renewed_at) / 1000:.1f} s ago; stop that process first, or wait until its "
+            f"lease of {lease_s:g} s is over"
+        )
 
 
 def check(connection: apsw.Connection, space: str, epoch: int) -> None:
@@ -102,11 +115,9 @@ def check(connection: apsw.Connection, space: str, epoch: int) -> None:
         )
 
 
-def renew(connection: apsw.Connection, space: str, epoch: int) -> None:
-    """Says that the holder is alive. Raises StaleWriter when it is the holder no longer."""
-    with immediate(connection):
-        check(connection, space, epoch)
-        connection.execute("UPDATE lease SET renewed_at = ?", (now_ms(),))
+def renew(connection: apsw.Connection) -> None:
+    """Inside a transaction of the holder: says that it is alive."""
+    connection.execute("UPDATE lease SET renewed_at = ?", (now_ms(),))
 
 
 def release(connection: apsw.Connection, epoch: int) -> None:

@@ -14,7 +14,7 @@ from mnemolog.projections import vectors
 from mnemolog.projections.embedder import Embedder
 from mnemolog.projections.integrity import fast_hash, position_of
 from mnemolog.schema.archive import Entry
-from mnemolog.schema.ids import Position
+from mnemolog.schema.ids import START, Position
 from mnemolog.workers import lease
 from mnemolog.workers.batches import Batches, decode_all
 from mnemolog.workers.space_file import create_tables, immediate, open_for_writing
@@ -53,8 +53,8 @@ def build(
     batches.create(lambda: create_tables(connection, space, embedder))
     started = time.perf_counter()
     events = 0
-    hash_at = None
-    for entries in _batches(log_after(Position(0, 0)), batch, at):
+    hash_at = fast_hash(connection) if at == START else None
+    for entries in _batches(log_after(START), batch, at):
         decoded, newer = decode_all(entries, log_after)
         batches.fold(decoded)
         if newer is not None:
@@ -106,12 +106,16 @@ def remove(path: Path) -> None:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
-def swap(side: apsw.Connection, live: apsw.Connection, epoch: int) -> int:
+def swap(side: apsw.Connection, live: apsw.Connection, space: str, epoch: int) -> int:
     """Copies the built file into the live one, page by page in one transaction; gives the new epoch.
 
     Not by rename: a stale writer's commit and a left-over write-ahead log survive a rename. The new epoch refuses
-    every writer of the old one.
+    every writer of the old one. Raises StaleWriter when the space is another's by now.
     """
+    # Renewed last of all, so that no newcomer may take the space before the copy holds SQLite's lock.
+    with immediate(live):
+        lease.check(live, space, epoch)
+        lease.renew(live)
     held = lease.read(live)
     with immediate(side):
         side.execute(

@@ -2,12 +2,15 @@
 
 Safe differences are healed: an archive whose end a power cut took is filled up from the stream, a file behind its
 archive is folded on, a stream that is empty or lost its tail gets the last archived entry back at its own position,
-so that new entries come after it. Everything else is named, with what to do (DivergedLog).
+so that new entries come after it. Everything else is named, with what to do (DivergedLog), until somebody accepts it.
 """
 
 from __future__ import annotations
 
 import logging
+import os
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import apsw
@@ -16,16 +19,19 @@ import msgspec
 from mnemolog.projections.integrity import position_of
 from mnemolog.schema import archive
 from mnemolog.schema.archive import ArchiveWriter, Entry
+from mnemolog.schema.codec import encode
 from mnemolog.schema.errors import DamagedFile, DivergedLog, NewerEvent, Undecodable
-from mnemolog.schema.events import Event, SpaceCreated
-from mnemolog.schema.ids import MAX_STREAM_PART, START, Position
+from mnemolog.schema.events import Event, GapAccepted, Payload, SpaceCreated
+from mnemolog.schema.ids import MAX_STREAM_PART, START, EventIds, Position
 from mnemolog.schema.log import event_of
+from mnemolog.schema.policy import Policy
 from mnemolog.schema.stream import Bounds, Stream
-from mnemolog.workers.batches import entry_hash
+from mnemolog.workers.batches import Decoded, entry_hash
 
 log = logging.getLogger("mnemolog.writer")
 
 PAGE = 500
+_ids = EventIds()
 _GO_ON = "or go on with the stream as it is: mnemolog ingest --accept-stream"
 
 
@@ -35,6 +41,16 @@ class Folded(msgspec.Struct, frozen=True):
     position: Position
     last_entry: bytes
     salt: str
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """What an operator accepted: how the stream goes on after one position, and what it says up to another."""
+
+    after: Position | None
+    until: Position
+
+
+NOTHING_ACCEPTED = Accepted(None, START)
 
 
 def folded(connection: apsw.Connection) -> Folded:
@@ -76,36 +92,42 @@ def fill_archive(writer: ArchiveWriter, stream: Stream, position: Position) -> N
     writer.sync()
 
 
-def inspect(stream: Stream, known: Folded, folder: Path) -> None:
-    """Compares the stream with what was folded; heals it where that is safe. Raises DivergedLog otherwise."""
-    bounds = stream.bounds()
+def inspect(stream: Stream, known: Folded, folder: Path) -> str:
+    """Compares the stream with what was folded; heals it where that is safe, and says what was healed.
+
+    Raises DivergedLog for what cannot be healed.
+    """
     if known.position == START:
-        _check_beginning(stream, bounds)
-        return
-    if bounds is None or bounds.top < known.position:
-        _restore(stream, bounds, known, folder)
-        return
+        _check_beginning(stream)
+        return ""
     last = stream.entry(known.position)
-    if last is not None and entry_hash(last) != known.last_entry:
-        raise _replaced(stream, f"at {known.position} it holds another entry than the one that was folded")
-    if last is None:
-        _explain_missing(stream, bounds, known)
+    if last is not None:
+        if entry_hash(last) != known.last_entry:
+            raise _replaced(stream, f"at {known.position} it holds another entry than the one that was folded")
+        return ""
+    bounds = stream.bounds()
+    if bounds is None or bounds.top < known.position:
+        return _restore(stream, bounds, known, folder)
+    return _explain_missing(stream, bounds, known)
 
 
-def _check_beginning(stream: Stream, bounds: Bounds | None) -> None:
-    if bounds is None or bounds.first is None:
+def _check_beginning(stream: Stream) -> None:
+    bounds = stream.bounds()
+    if bounds is None or bounds.top == START:
         return
+    if bounds.first is None:
+        raise _emptied(stream, START, bounds)
     first = stream.entry(bounds.first)
-    if first and not isinstance(_payload(first), SpaceCreated):
+    if first and not _may_create(first):
         raise DivergedLog(
             "trimmed",
             f"the stream of space {stream.space!r} was trimmed by others: it begins at {bounds.first} without the "
             "space's creation, and this machine has no archive of what came before. Restore the archive from a "
-            f"backup or from the space's home machine, {_GO_ON}",
+            f"backup or from the space's home machine, {_GO_ON} (the space is then created anew)",
         )
 
 
-def _restore(stream: Stream, bounds: Bounds | None, known: Folded, folder: Path) -> None:
+def _restore(stream: Stream, bounds: Bounds | None, known: Folded, folder: Path) -> str:
     """Gives a stream that ends before the file's position the last archived entry back, at its own position."""
     if bounds is None or bounds.length == 0:
         what = "was emptied"
@@ -121,24 +143,23 @@ def _restore(stream: Stream, bounds: Bounds | None, known: Folded, folder: Path)
             "file does. Rebuild the file from the archive: mnemolog replay"
         )
     stream.restore(last)
-    log.warning(
-        "the stream of space %s %s, before %s, which is folded and archived. Nothing that was folded is lost; what was "
-        "published after it and not folded yet is. The last entry was put back, and new ones come after it.",
-        stream.space,
-        what,
-        known.position,
+    return (
+        f"the stream of space {stream.space!r} {what}, before {known.position}, which is folded and archived. Nothing "
+        "that was folded is lost; what was published after it and not folded yet is. The last entry was put back, and "
+        "new ones come after it"
     )
 
 
-def _explain_missing(stream: Stream, bounds: Bounds, known: Folded) -> None:
+def _explain_missing(stream: Stream, bounds: Bounds, known: Folded) -> str:
     if bounds.top == known.position:
-        return  # trimmed up to and with the last folded entry: nothing is missing
+        return ""  # trimmed up to and with the last folded entry: nothing is missing
     if bounds.first is None:
-        raise DivergedLog(
-            "emptied",
-            f"the stream of space {stream.space!r} was emptied by others: entries after {known.position} up to "
-            f"{bounds.top} were published and are gone before they were folded. Find out who ran XTRIM, XDEL or DEL; "
-            f"publish them again if their producers can, {_GO_ON}",
+        raise _emptied(stream, known.position, bounds)
+    if bounds.first < known.position:
+        return (
+            f"the stream of space {stream.space!r} was cut at its tail, or entries of it were deleted: the last folded "
+            f"entry, {known.position}, is gone, and there are entries before and after it. Nothing that was folded is "
+            "lost; what was published between it and the next entry may be. Going on with the next entry"
         )
     first = stream.entry(bounds.first)
     if first and _is_other_space(first, known):
@@ -146,8 +167,17 @@ def _explain_missing(stream: Stream, bounds: Bounds, known: Folded) -> None:
     raise DivergedLog(
         "trimmed",
         f"the stream of space {stream.space!r} was trimmed by others: the last folded entry, {known.position}, is "
-        f"gone, and the stream begins at {bounds.first}. Entries between them may be lost. Find out who ran XTRIM or XDEL; "
-        f"publish what is missing again if its producers can, {_GO_ON}",
+        f"gone, and the stream begins at {bounds.first}. Entries between them may be lost. Find out who ran XTRIM or "
+        f"XDEL; publish what is missing again if its producers can, {_GO_ON}",
+    )
+
+
+def _emptied(stream: Stream, after: Position, bounds: Bounds) -> DivergedLog:
+    return DivergedLog(
+        "emptied",
+        f"the stream of space {stream.space!r} was emptied by others: entries after {after} up to {bounds.top} were "
+        "published and are gone before they were folded. Find out who ran XTRIM, XDEL or DEL; publish them again if "
+        f"their producers can, {_GO_ON}",
     )
 
 
@@ -159,31 +189,80 @@ def _replaced(stream: Stream, why: str) -> DivergedLog:
     )
 
 
-def check_creation(stream: Stream, event: Event | Undecodable, known: Folded) -> None:
-    """Raises DivergedLog when an event creates a space that exists already: the stream was begun again."""
-    if (
+def check_entries(
+    stream: Stream, decoded: Sequence[Decoded], known: Folded, accepted: Accepted
+) -> tuple[Sequence[Decoded], DivergedLog | None]:
+    """The entries up to the first that no stream of this log can hold, and what is wrong with that one."""
+    for index, (entry, event) in enumerate(decoded):
+        if max(entry.position) > MAX_STREAM_PART:
+            return decoded[:index], _impossible(stream, entry.position)
+        if entry.position > accepted.until and _creates_another(event, known):
+            return decoded[:index], _replaced(
+                stream, f"it was created again at {entry.position}, after what was folded"
+            )
+    return decoded, None
+
+
+def _creates_another(event: Event | Undecodable, known: Folded) -> bool:
+    return (
         isinstance(event, Event)
         and isinstance(event.payload, SpaceCreated)
-        and known.salt
+        and bool(known.salt)
         and event.payload.salt != known.salt
-    ):
-        raise _replaced(stream, "it was created again while the writer was reading it")
+    )
 
 
-def check_possible(stream: Stream, position: Position) -> None:
-    """Raises DivergedLog for an id that no clock gives and no table holds: somebody added it by hand."""
-    if max(position) > MAX_STREAM_PART:
-        raise DivergedLog(
-            "impossible",
-            f"the stream of space {stream.space!r} has an entry with the impossible id {position}, after which nothing "
-            "can be added. Somebody added it by hand; the entries before it are folded. Copy what is worth keeping, "
-            f"delete the stream ({stream.key}) and restart the writer: it goes on after what it has archived",
-        )
+def _impossible(stream: Stream, position: Position) -> DivergedLog:
+    """For an id that no clock gives and no table holds: somebody added it by hand."""
+    return DivergedLog(
+        "impossible",
+        f"the stream of space {stream.space!r} has an entry with the impossible id {position}, after which nothing "
+        "can be added. Somebody added it by hand; the entries before it are folded. Copy what is worth keeping, "
+        f"delete the stream ({stream.key}) and restart the writer: it goes on after what it has archived",
+    )
+
+
+def accept(stream: Stream, writer: ArchiveWriter, known: Folded) -> Accepted:
+    """Records on the log that it goes on with the stream as it is, and sees to it that new entries come after it.
+
+    A log that has no beginning yet is given one: before the first entry that is left, where there is one.
+    """
+    bounds = stream.bounds()
+    last = archive.last_entry(writer.folder)
+    if last is not None and (bounds is None or bounds.top < known.position):
+        stream.restore(last)
+    if known.position == START:
+        _create(stream, writer, bounds)
+    body = _event(GapAccepted(ms=known.position.ms, seq=known.position.seq))
+    return Accepted(after=max(known.position, writer.end), until=stream.append(body))
+
+
+def _create(stream: Stream, writer: ArchiveWriter, bounds: Bounds | None) -> None:
+    body = _event(SpaceCreated(space=stream.space, salt=os.urandom(16).hex(), policy=Policy()))
+    if bounds is None or bounds.first is None:
+        stream.append(body)
+        return
+    ms, seq = bounds.first
+    writer.append([Entry(Position(ms, seq - 1) if seq else Position(ms - 1, 0), body)])
+    writer.sync()
+
+
+def _event(payload: Payload) -> bytes:
+    return encode(_ids.mint(), time.time_ns() // 1_000_000, payload)
 
 
 def _is_other_space(entry: Entry, known: Folded) -> bool:
     payload = _payload(entry)
     return isinstance(payload, SpaceCreated) and payload.salt != known.salt
+
+
+def _may_create(entry: Entry) -> bool:
+    try:
+        return isinstance(event_of(entry).payload, SpaceCreated)
+    except NewerEvent:
+        return True  # the fold says so better
+    except Undecodable:
+        return False
 
 
 def _payload(entry: Entry) -> object:

@@ -6,7 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import apsw
@@ -15,21 +15,19 @@ import msgspec
 from mnemolog.projections.connection import open_reader
 from mnemolog.projections.embedder import Embedder
 from mnemolog.projections.integrity import hashes
-from mnemolog.schema import archive
-from mnemolog.schema.errors import SpaceNotFound
+from mnemolog.schema import archive, tables
+from mnemolog.schema.errors import DamagedFile, SpaceNotFound
 from mnemolog.schema.ids import START, Position
 from mnemolog.schema.settings import Settings
 from mnemolog.schema.stream import Stream
-from mnemolog.workers import reconcile
+from mnemolog.workers import lease, reconcile
 from mnemolog.workers.rebuild import Built, Progress, build, index_vectors, open_side, remove, side_file, swap
+from mnemolog.workers.space_file import DAMAGE, fold_version
 from mnemolog.workers.space_writer import SpaceWriter
 
 log = logging.getLogger("mnemolog.replay")
 
 BATCH = 500
-
-#: What SQLite says of a file that is no longer a database, or not a whole one.
-_DAMAGE = (apsw.CorruptError, apsw.NotADBError, apsw.SchemaChangeError)
 
 
 class Replayed(msgspec.Struct, frozen=True):
@@ -58,24 +56,30 @@ def total_entries(settings: Settings, stream: Stream | None = None) -> int:
     return archived + stream.count_after(last.position if last else START, 10_000_000)
 
 
-def _live_hash(path: Path) -> tuple[str | None, Position]:
-    """The hash and position of the live file; (None, START) when there is no file or SQLite cannot read it."""
+class _Live(msgspec.Struct, frozen=True):
+    """What there is to compare with: `hash` is None without a file of this fold version that SQLite can read."""
+
+    hash: str | None = None
+    position: Position = START
+    fold_version: int | None = None
+
+
+def _live(path: Path) -> _Live:
     try:
-        connection = open_reader(path)
-    except SpaceNotFound:
-        return None, START
-    try:
-        with connection:
+        with closing(open_reader(path)) as connection, connection:
+            version = fold_version(connection)
+            if version != tables.FOLD_VERSION:
+                return _Live(fold_version=version)
             found = hashes(connection)
-    except _DAMAGE as error:
+    except SpaceNotFound:
+        return _Live()
+    except DAMAGE as error:
         log.warning("%s is damaged: %s", path, error)
-        return None, START
+        return _Live()
     except apsw.SQLError as error:
         log.warning("%s is not a space's file: %s", path, error)
-        return None, START
-    finally:
-        connection.close()
-    return found.hash, found.position
+        return _Live()
+    return _Live(found.hash, found.position, version)
 
 
 def _result(built: Built, hash_live: str | None) -> Replayed:
@@ -93,6 +97,7 @@ def _result(built: Built, hash_live: str | None) -> Replayed:
 
 @contextmanager
 def _side(path: Path) -> Iterator[apsw.Connection]:
+    remove(path)  # what a killed process with this one's number left
     connection = open_side(path)
     try:
         yield connection
@@ -107,20 +112,25 @@ def verify(settings: Settings, embedder: Embedder, *, batch: int = BATCH, progre
     A writer may go on meanwhile: what is folded is archived already. Raises SpaceNotFound when there is no file to
     compare with, and DamagedFile for an archive that does not add up.
     """
-    hash_live, position = _live_hash(settings.file)
-    if hash_live is None:
+    live = _live(settings.file)
+    if live.fold_version not in (None, tables.FOLD_VERSION):
+        raise DamagedFile(
+            f"{settings.file} was folded by version {live.fold_version} of the fold and this is {tables.FOLD_VERSION}: "
+            "their hashes cannot be compared. The writer builds the file again when it starts, and so does `replay`"
+        )
+    if live.hash is None:
         raise SpaceNotFound(f"there is no readable file at {settings.file} to compare with: build it with `replay`")
     with _side(settings.file.with_name(f"verify-{os.getpid()}.db")) as side:
         built = build(
             side,
             settings.space,
             embedder,
-            lambda after: archive.read(settings.archive, after, position),
+            lambda after: archive.read(settings.archive, after, live.position),
             batch=batch,
-            at=position,
+            at=live.position,
             progress=progress,
         )
-    return _result(built, hash_live)
+    return _result(built, live.hash)
 
 
 def replay(
@@ -135,9 +145,9 @@ def replay(
         raise SpaceNotFound(
             f"space {settings.space!r} has no log: neither an archive in {settings.archive} nor a stream"
         )
-    hash_live, position = _live_hash(settings.file)
-    if hash_live is None:
-        _move_aside(settings.file)
+    live = _live(settings.file)
+    if live.fold_version is None:
+        _move_aside(settings)
     writer = SpaceWriter(settings, stream, embedder)
     writer.take()
 
@@ -154,20 +164,29 @@ def replay(
                 embedder,
                 lambda after: archive.read(settings.archive, after),
                 batch=batch,
-                at=position,
+                at=live.position,
                 progress=tell,
             )
             index_vectors(side, embedder, settings.file, lambda _: writer.renew_if_due())
-            writer.epoch = swap(side, writer.connection, writer.epoch)
+            writer.epoch = swap(side, writer.connection, settings.space, writer.epoch)
     finally:
         writer.close()
-    return _result(built, hash_live)
+    return _result(built, live.hash)
 
 
-def _move_aside(path: Path) -> None:
-    """Keeps a file that SQLite cannot read, under another name, for whoever wants to look into it."""
+def _move_aside(settings: Settings) -> None:
+    """Keeps a file that SQLite cannot read, under another name, for whoever wants to look into it.
+
+    Raises SpaceHeld where it can still be read that a live process has the space.
+    """
+    path = settings.file
     if not path.exists():
         return
+    try:
+        with closing(open_reader(path)) as connection:
+            lease.refuse_if_held(connection, settings.space, settings.lease_s)
+    except (*DAMAGE, apsw.SQLError):
+        pass
     aside = path.with_name(f"{path.name}.damaged-{time.time_ns() // 1_000_000}")
     log.warning("moving the unreadable %s to %s", path, aside.name)
     for suffix in ("", "-wal", "-shm"):
@@ -178,7 +197,9 @@ def _move_aside(path: Path) -> None:
 
 def _archive_stream(writer: SpaceWriter) -> None:
     """Appends what the stream has and the archive has not, if the stream continues the archive. Raises DivergedLog."""
-    reconcile.inspect(writer.stream, reconcile.archived(writer.archive), writer.archive.folder)
+    healed = reconcile.inspect(writer.stream, reconcile.archived(writer.archive), writer.archive.folder)
+    if healed:
+        log.warning("%s", healed)
     while page := writer.stream.range(writer.archive.end, reconcile.PAGE):
         writer.archive.append(page)
         writer.renew_if_due()

@@ -13,9 +13,13 @@ from mnemolog.projections import fulltext, vectors
 from mnemolog.projections.connection import load_vec
 from mnemolog.projections.embedder import Embedder
 from mnemolog.schema import tables
+from mnemolog.schema.errors import DamagedFile, MnemologError
 
 BUSY_TIMEOUT_MS = 10_000
 CACHE_KIB = 32 * 1024
+
+#: What SQLite says of a file that is no longer a database, or not a whole one.
+DAMAGE = (apsw.CorruptError, apsw.NotADBError, apsw.SchemaChangeError)
 
 
 def open_for_writing(path: Path) -> apsw.Connection:
@@ -37,6 +41,16 @@ def open_for_writing(path: Path) -> apsw.Connection:
         connection.execute(f"PRAGMA {name} = {value}").fetchall()
     load_vec(connection)
     return connection
+
+
+def refusal(space: str, path: Path, error: Exception) -> MnemologError:
+    """What to tell of an error of SQLite or the disk that a space cannot go on with."""
+    if isinstance(error, DAMAGE):
+        return DamagedFile(
+            f"space {space!r}: {path} is damaged ({error}). Build it again from its log: "
+            f"mnemolog --space {space} replay"
+        )
+    return MnemologError(f"space {space!r} cannot be written in {path.parent}: {type(error).__name__}: {error}")
 
 
 @contextmanager

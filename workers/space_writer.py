@@ -7,13 +7,14 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from mnemolog.projections.embedder import Embedder
 from mnemolog.projections.integrity import position_of
 from mnemolog.schema import archive, tables
 from mnemolog.schema import log as event_log
 from mnemolog.schema.archive import ArchiveWriter, Entry
-from mnemolog.schema.errors import NewerEvent
+from mnemolog.schema.errors import DivergedLog, NewerEvent, StaleWriter
 from mnemolog.schema.ids import Position
 from mnemolog.schema.settings import Settings
 from mnemolog.schema.stream import Stream
@@ -25,6 +26,14 @@ from mnemolog.workers.space_file import create_tables, fold_version, has_tables,
 log = logging.getLogger("mnemolog.writer")
 
 CATCH_UP_BATCH = 500
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 class SpaceWriter:
@@ -40,6 +49,8 @@ class SpaceWriter:
         self.embedder = embedder
         self.lock = threading.Lock()
         self._accept_stream = accept_stream
+        self._accepted = reconcile.NOTHING_ACCEPTED
+        self._healed = ""
         self._renewed = 0.0
 
     # ---- taking and giving back --------------------------------------------------------------------------------
@@ -47,6 +58,7 @@ class SpaceWriter:
     def take(self) -> None:
         """Takes the space: its file (made if there is none), its lease, its archive. Raises SpaceHeld."""
         self.connection = open_for_writing(self.settings.file)
+        self._file = _identity(self.settings.file)
         try:
             if not has_tables(self.connection):
                 self._create()
@@ -62,12 +74,18 @@ class SpaceWriter:
             raise
         self._batches = Batches(
             self.connection,
-            guard=lambda: lease.check(self.connection, self.space, self.epoch),
-            before=self._append,
+            guard=self._guard,
+            before=self.archive.append,
         )
 
-    def _append(self, entries: Sequence[Entry]) -> None:
-        self.archive.append(entries)
+    def _guard(self) -> None:
+        """Raises StaleWriter when the file is not this writer's any more."""
+        if _identity(self.settings.file) != self._file:
+            raise StaleWriter(
+                f"space {self.space!r}: {self.settings.file} was removed or replaced under its writer, which stops. "
+                "Start it again: what was folded is in the archive, and the file is brought up to it"
+            )
+        lease.check(self.connection, self.space, self.epoch)
 
     def _create(self) -> None:
         def make() -> None:
@@ -95,8 +113,18 @@ class SpaceWriter:
             self.rebuild()
         reconcile.fill_archive(self.archive, self.stream, self.position)
         self._fold_archive()
-        if not self._accept_stream:
+        if self._accept_stream:
+            self._accept()
+        self.inspect()
+
+    def _accept(self) -> None:
+        """Records that the log goes on with a stream that is not its continuation, if it is not."""
+        try:
             self.inspect()
+        except DivergedLog as error:
+            log.warning("going on as asked. %s", error)
+            self._accepted = reconcile.accept(self.stream, self.archive, reconcile.folded(self.connection))
+            self._fold_archive()
 
     def close(self) -> None:
         """Gives the space back: archive synced, lease released, connection closed."""
@@ -119,18 +147,23 @@ class SpaceWriter:
         return position_of(self.connection)
 
     def fold(self, entries: Sequence[Entry]) -> None:
-        """Archives and folds entries in one transaction.
+        """Archives and folds entries that were read from the stream after the last folded one, in one transaction.
 
-        Raises NewerEvent (after folding what stands before it), DivergedLog, StaleWriter, apsw and OS errors.
+        Raises NewerEvent and DivergedLog after folding what stands before the reason; StaleWriter, apsw and OS errors.
         """
+        # After the reading: as long as the last folded entry is there, nothing after it was trimmed away.
+        self.inspect()
+        self._fold(entries)
+
+    def _fold(self, entries: Sequence[Entry]) -> None:
         decoded, newer = decode_all(entries, self._log_after)
-        known = reconcile.folded(self.connection)
-        for entry, event in decoded:
-            reconcile.check_possible(self.stream, entry.position)
-            if not self._accept_stream:
-                reconcile.check_creation(self.stream, event, known)
+        good, diverged = reconcile.check_entries(
+            self.stream, decoded, reconcile.folded(self.connection), self._accepted
+        )
         with self.lock:
-            self._batches.fold(decoded)
+            self._batches.fold(good)
+        if diverged is not None:
+            raise diverged
         if newer is not None:
             stuck = entries[len(decoded)].position
             raise NewerEvent(
@@ -147,10 +180,10 @@ class SpaceWriter:
         for entry in archive.read(self.settings.archive, after=self.position):
             batch.append(entry)
             if len(batch) == CATCH_UP_BATCH:
-                self.fold(batch)
+                self._fold(batch)
                 batch = []
                 self.renew_if_due()
-        self.fold(batch)
+        self._fold(batch)
 
     # ---- keeping house -----------------------------------------------------------------------------------------
 
@@ -158,19 +191,24 @@ class SpaceWriter:
         """Renews the lease when a fifth of it has passed. Raises StaleWriter when it is another's."""
         if time.monotonic() - self._renewed < self.settings.lease_s / 5:
             return
-        with self.lock:
-            lease.renew(self.connection, self.space, self.epoch)
+        with self.transaction():
+            lease.renew(self.connection)
         self._renewed = time.monotonic()
 
     def inspect(self) -> None:
         """Compares the stream with what was folded and heals what is safe. Raises DivergedLog."""
-        reconcile.inspect(self.stream, reconcile.folded(self.connection), self.settings.archive)
+        known = reconcile.folded(self.connection)
+        if known.position != self._accepted.after:
+            healed = reconcile.inspect(self.stream, known, self.settings.archive)
+            if healed and healed != self._healed:
+                log.warning("%s", healed)
+            self._healed = healed or self._healed
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """A transaction of the holder on the writer's own connection. Raises StaleWriter."""
         with self.lock, immediate(self.connection):
-            lease.check(self.connection, self.space, self.epoch)
+            self._guard()
             yield
 
     def rebuild(self) -> None:
@@ -189,7 +227,7 @@ class SpaceWriter:
             )
             index_vectors(side, self.embedder, self.settings.file, lambda _: self.renew_if_due())
             with self.lock:
-                self.epoch = swap(side, self.connection, self.epoch)
+                self.epoch = swap(side, self.connection, self.space, self.epoch)
         finally:
             side.close()
             remove(path)

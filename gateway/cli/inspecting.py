@@ -21,7 +21,8 @@ def _log_facts(context: Context, position: Any) -> dict[str, Any]:
     """What Redis says of the log; nulls and the reason where it does not answer."""
     url = context.running_redis()
     if url is None:
-        return {"lag_events": None, "durability": "unknown", "stream": None, "redis": "not running"}
+        # The embedded server is started with what the settings ask for.
+        return {"lag_events": None, "durability": context.settings.durability, "stream": None, "redis": "not running"}
     stream = context.stream(url)
     try:
         return {

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
-from importlib.metadata import version
 from pathlib import Path
+from types import FrameType
 from typing import NoReturn
 
 import apsw
@@ -46,7 +47,7 @@ Times are ISO 8601 with an offset (2026-03-09T10:00:00+01:00), UTC milliseconds,
     help="Redis or Valkey, 6.2 or later. Without it one is run for the data folder. [env MNEMOLOG_REDIS_URL]",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Say more on standard error.")
-@click.version_option(version("mnemolog"), prog_name="mnemolog")
+@click.version_option(package_name="mnemolog", prog_name="mnemolog")
 @click.pass_context
 def cli(ctx: click.Context, data: Path | None, space: str | None, redis_url: str | None, verbose: bool) -> None:  # noqa: FBT001
     """Long-term memory for AI agents, kept as an event log."""
@@ -70,6 +71,10 @@ def main() -> None:
 
     So do those of the machine: a file that is damaged, or that cannot be opened, read or written.
     """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # Python would end at once and leave the embedded Redis behind. `nohup` is respected.
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, _leave)
     try:
         cli(prog_name="mnemolog")
     except MnemologError as error:
@@ -78,6 +83,10 @@ def main() -> None:
         _end(f"the space's file is damaged ({error}): build it again with `mnemolog replay`", DamagedFile.exit_status)
     except (OSError, *_REFUSED_BY_SQLITE) as error:
         _end(str(error), MnemologError.exit_status)
+
+
+def _leave(number: int, _: FrameType | None) -> NoReturn:
+    sys.exit(128 + number)
 
 
 def _end(message: str, status: int) -> NoReturn:

@@ -33,7 +33,7 @@ _all_spaces = click.option(
 
 @contextmanager
 def _until_stopped() -> Iterator[threading.Event]:
-    """An event that Ctrl-C or SIGTERM sets; a second Ctrl-C ends the process at once."""
+    """An event that Ctrl-C, SIGTERM or a closed terminal sets; a second Ctrl-C ends the process at once."""
     stop = threading.Event()
 
     def ask(number: int, _: FrameType | None) -> None:
@@ -41,7 +41,10 @@ def _until_stopped() -> Iterator[threading.Event]:
             raise KeyboardInterrupt
         stop.set()
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    stopping = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # `nohup` is respected
+        stopping.append(signal.SIGHUP)
+    before = {number: signal.signal(number, ask) for number in stopping}
     try:
         yield stop
     finally:

@@ -62,10 +62,14 @@ def test_what_was_published_before_the_writer_ever_ran_counts_as_lag(memory: Mem
     assert found["nodes"] == {}
 
 
-def test_power_durability_is_shown(memory: Memory) -> None:
+def test_the_durability_in_force_is_shown_whether_the_embedded_redis_runs_or_not(memory: Memory) -> None:
     careful = Memory(memory.data, MNEMOLOG_DURABILITY="power")
     with careful.up():
+        careful.run("publish", "hello", "--role", "user", "--session", "a")
+        assert careful.json("wait")["unfolded"] is False
         assert careful.json("status")["durability"] == "power"
+    assert careful.json("status")["durability"] == "power"
+    assert memory.json("status")["durability"] == "process"
 
 
 def test_replay_says_that_the_live_file_is_what_its_log_says(memory: Memory) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 from acceptance.memory import STORY, Memory
+from support import wait_until
 
 from mnemolog.producers import Producer
 from mnemolog.schema.endpoint import RedisFolder
@@ -62,15 +63,18 @@ def test_a_redis_started_to_publish_is_stopped_and_loses_nothing(memory: Memory)
     assert memory.json("status")["nodes"] == {"episodic": 2}
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_up_folds_all_that_was_published_before_it_stops(memory: Memory, tmp_path: Path, number: int) -> None:
-    many = tmp_path / "many.jsonl"
+def messages(count: int, path: Path) -> Path:
     lines = (
         {"session": f"s{n % 7}", "role": "user", "content": f"message {n}", "at": 1767600000000 + 1000 * n}
-        for n in range(2000)
+        for n in range(count)
     )
-    many.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    memory.run("import", many)
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_up_folds_all_that_was_published_before_it_stops(memory: Memory, tmp_path: Path, number: int) -> None:
+    memory.run("import", messages(2_000, tmp_path / "many.jsonl"))
     with memory.up() as up:
         with Producer(data=memory.data) as producer:
             last = producer.publish("user", "the very last word", "s0")
@@ -94,6 +98,33 @@ def test_a_second_ctrl_c_ends_up_at_once_and_stops_its_redis(memory: Memory) -> 
     with memory.up():
         memory.run("publish", "still here", "--role", "user", "--session", "a")
         memory.run("wait")
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 1), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_an_import_that_is_stopped_stops_its_redis_and_can_be_repeated(
+    memory: Memory, tmp_path: Path, number: int, status: int
+) -> None:
+    many = messages(10_000, tmp_path / "many.jsonl")
+    with memory.start("import", many) as importing:
+        wait_until(memory.server, what="the server")
+        importing.signal(number)
+        assert importing.wait() == status
+        assert "Traceback" not in importing.output
+    assert memory.server() is None
+    assert memory.json("import", many)["lines"] == 10_000
+    assert memory.server() is None
+
+
+def test_the_file_is_checked_while_the_writer_goes_on(memory: Memory, tmp_path: Path) -> None:
+    many = messages(6_000, tmp_path / "many.jsonl")
+    with memory.up(), memory.start("import", many) as importing:
+        wait_until(memory.file.exists, what="the file")
+        wait_until(lambda: memory.json("status")["events"] > 100, what="the first events")
+        assert memory.json("verify")["ok"] is True
+        assert memory.json("replay", "--verify")["equal"] is True
+        assert importing.wait() == 0
+        memory.run("wait")
+    assert memory.json("status")["nodes"] == {"episodic": 6_000}
 
 
 def test_up_serves_spaces_that_appear_while_it_runs(memory: Memory) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import random
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from mnemolog.projections.integrity import Hashes, hashes
 from mnemolog.schema import keys
 from mnemolog.schema.archive import Entry
 from mnemolog.schema.codec import encode
+from mnemolog.schema.errors import SpaceNotFound
 from mnemolog.schema.events import MessagePublished, Payload, SpaceCreated
 from mnemolog.schema.ids import Position
 from mnemolog.schema.policy import Policy
@@ -151,12 +153,16 @@ def file_hashes(path: Path) -> Hashes:
 
 
 def rows(path: Path, sql: str, *values: Any) -> list[Any]:
-    """What a query finds in a file that others write."""
-    connection = open_reader(path)
+    """What a query finds in a file that others write; nothing before the file has its tables."""
     try:
-        return connection.execute(sql, values).fetchall()
-    finally:
-        connection.close()
+        with closing(open_reader(path)) as connection:
+            return connection.execute(sql, values).fetchall()
+    except SpaceNotFound:
+        return []
+    except apsw.SQLError as error:
+        if "no such table" not in str(error):
+            raise
+        return []
 
 
 def append(client: redis_py.Redis, bodies: Iterable[bytes], space: str = "default", ids: Iterable[str] = ()) -> None:

@@ -82,7 +82,11 @@ def _form(draft: Draft) -> str:
 
 def times(draft: Draft, message: Message, language: str) -> Times:
     """[start, end), due date and wording of a draft's time phrases, relative to the message's own time."""
-    ahead = draft.modality == "planned" or draft.cell_type in {"task", "risk"} or (draft.slot == "location" and not draft.closed)
+    ahead = (
+        draft.modality == "planned"
+        or draft.cell_type in {"task", "risk"}
+        or (draft.slot == "location" and not draft.closed)
+    )
     tense: Literal["past", "future"] = "future" if ahead else "past"
     found = Times()
     for phrase in draft.phrases:
@@ -101,17 +105,30 @@ def _placed(found: Times, span: dates.Span, draft: Draft, message: Message) -> T
     part = "by" if draft.cell_type == "task" else span.part
     if part == "by":
         due, how = span.end - 1, "due"
+    elif part == "before":
+        end, how = span.start, "until"
+        day = day.split(" to ", 1)[0]
     elif part == "until":
         # "until Friday" includes the day, "until June" does not include the month.
         end, how = (span.end if span.granularity in {"day", "week"} else span.start), "until"
     elif part == "since" or (draft.starts and draft.modality == "asserted"):
         start, how = min(span.start, message.occurred_at), "since"
+        day = day.split(" to ", 1)[0]
     else:
         start, end = span.start, span.end
     if draft.modality == "planned" and part == "at":
         due = span.end - 1
-        end = None if draft.slot in {"residence", "employer", "diet", "job_title"} or draft.slot.startswith("preferred_") else end
-    elif part == "at" and how == "in" and not (draft.closed or draft.event or draft.slot == "location") and draft.polarity > 0:
+        end = (
+            None
+            if draft.slot in {"residence", "employer", "diet", "job_title"} or draft.slot.startswith("preferred_")
+            else end
+        )
+    elif (
+        part == "at"
+        and how == "in"
+        and not (draft.closed or draft.event or draft.slot == "location")
+        and draft.polarity > 0
+    ):
         end = end if span.end > message.occurred_at or draft.slot in {"plan", "state"} else None
     coarse = max((found.granularity or "instant", span.granularity), key=_COARSE.index)
     if end is not None and start is not None and end <= start:

@@ -17,7 +17,7 @@ from dateparser.date import DateDataParser
 from mnemolog.schema.cells import Granularity
 from mnemolog.schema.times import MINUTE, from_datetime
 
-Part = Literal["at", "since", "until", "by", "for"]
+Part = Literal["at", "since", "until", "by", "before"]
 Tense = Literal["past", "future"]
 
 _MONTH = (
@@ -123,6 +123,7 @@ _SAME = (
     (re.compile(r"^last night$|^last$"), "yesterday"),
     (re.compile(r"^tonight$"), "today"),
     (re.compile(r"' time$"), ""),
+    (re.compile(rf"^(?:last|next|this) (?={_MONTH}\b)", re.IGNORECASE), ""),
     (re.compile(r"^(?:end|beginning|start|middle) of (?:the )?(?=week|month|year)"), "this "),
     (re.compile(r"^(?:end|beginning|start|middle) of (?:the )?"), ""),
     (re.compile(r"^(?:el|la) "), ""),
@@ -220,6 +221,8 @@ def _days(point: str, language: str, today: str, tense: Tense) -> tuple[datetime
     """(first day, day after the last, granularity) at the speaker's place, as if in UTC."""
     base = datetime.fromisoformat(today).replace(tzinfo=UTC)
     words = _plain(point)
+    stated = point.casefold()
+    tense = "future" if _FUTURE.search(stated) else "past" if _PAST.search(stated) else tense
     year = re.fullmatch(r"(\d{4})年?", words)
     if year:
         return _floor(base.replace(year=int(year[1]), month=1, day=1), "year")
@@ -229,7 +232,6 @@ def _days(point: str, language: str, today: str, tense: Tense) -> tuple[datetime
         return _season(words, base, tense)
     if re.fullmatch(r"\d{1,2}(?:st|nd|rd|th)", words):
         return _day_of_month(int(words[:-2]), base, tense)
-    tense = "future" if _FUTURE.search(words) else "past" if _PAST.search(words) else tense
     if words.startswith("NEXT "):
         words, tense = words[5:], "future"
     asked = "en" if words.startswith(("this ", "next ", "last ")) else language
@@ -315,7 +317,11 @@ def show(span_start: int, span_end: int, granularity: str, offset_min: int) -> s
     if granularity == "year":
         return str(first.year) if first.year == last.year else f"{first.year} to {last.year}"
     if granularity == "month":
-        return f"{first:%Y-%m}" if (first.year, first.month) == (last.year, last.month) else f"{first:%Y-%m} to {last:%Y-%m}"
+        return (
+            f"{first:%Y-%m}"
+            if (first.year, first.month) == (last.year, last.month)
+            else f"{first:%Y-%m} to {last:%Y-%m}"
+        )
     if first.date() == last.date() or granularity == "instant":
         return f"{first:%Y-%m-%d}"
     return f"{first:%Y-%m-%d} to {last:%Y-%m-%d}"

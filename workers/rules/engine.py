@@ -8,7 +8,21 @@ from collections.abc import Sequence
 import msgspec
 
 from mnemolog.schema.cells import MAX_SENTENCE_CHARS, Cell, Evidence
-from mnemolog.workers.rules import dates, english, foreign, language, lexicon, reading, statements, wording
+from mnemolog.workers.rules import (
+    claims,
+    dates,
+    decisions,
+    deeds,
+    english,
+    foreign,
+    language,
+    lexicon,
+    patterns,
+    reading,
+    requests,
+    routines,
+    wording,
+)
 from mnemolog.workers.rules.builder import build
 from mnemolog.workers.rules.drafts import Draft
 from mnemolog.workers.rules.english import Speaker
@@ -23,13 +37,16 @@ _YES = re.compile(
     r"(?:[,.! ]+(?:please|yes|that is right|that is correct|correct|exactly|right|i do|i am|do that|please do|we do|we will|let us do that|go ahead|sounds good|that is true))*[.! ]*$",
     re.IGNORECASE,
 )
-_TAG = re.compile(r",? (?:right|correct|is it not|is that right|is that correct|don't you|aren't you|do you not|are you not|yes|no)\?*$", re.IGNORECASE)
+_TAG = re.compile(
+    r",? (?:right|correct|is it not|is that right|is that correct|don't you|aren't you|do you not|are you not|yes|no)\?*$",
+    re.IGNORECASE,
+)
 _PROPOSAL = re.compile(
     r"^(?:(?:so|and|ok(?:ay)?|got it|just to confirm|to confirm|if i understand correctly|should i (?:note|remember|save|store)(?: down)? that|shall i (?:note|remember|save|store) that"
     r"|do you want me to (?:note|remember) that|am i right that|is it (?:right|correct|true) that|can i note that|i understand that|did you say(?: that)?|you said(?: that)?)[,:]? )*",
     re.IGNORECASE,
 )
-_FOCUS = re.compile(rf"[Mm]y (?:[a-z]+ )?{english.KIN},? (?P<name>[A-ZÄÖÜ][a-zà-ÿ]+)\b")
+_FOCUS = patterns.one("focus")
 
 
 class _Talk(msgspec.Struct):
@@ -103,17 +120,17 @@ def _english(message: Message, said: list[Sentence], talk: _Talk) -> None:
 
 
 def _sentence(plain: str, sentence: Sentence, speaker: Speaker, message: Message, talk: _Talk) -> list[Draft]:
-    what = statements.forgotten(plain)
+    what = requests.forgotten(plain)
     if what is not None:
         if not message.read:
             talk.forget.append(ForgetRequest(what, message.subject, Evidence(message.event_id, sentence.quote)))
         return []
     if sentence.asks or english.asks(plain):
         return []
-    correction = statements.corrected(plain)
+    correction = requests.corrected(sentence.text)
     if correction is not None:
         return _correct(*correction, speaker, talk)
-    remembered = statements.remembered(plain)
+    remembered = requests.remembered(plain)
     if remembered is not None:
         return _remember(remembered, speaker, message, talk)
     return _assertions(plain, speaker, message, talk)
@@ -124,7 +141,7 @@ def _assertions(plain: str, speaker: Speaker, message: Message, talk: _Talk) -> 
     bare = english.unfilled(plain)
     report = english.reported(bare, speaker)
     if report is not None and not report[0]:
-        opinion = statements.opinion(bare, speaker)
+        opinion = claims.opinion(bare, speaker)
         return [opinion] if opinion else []
     if report is not None:
         bare, speaker = report
@@ -136,28 +153,28 @@ def _assertions(plain: str, speaker: Speaker, message: Message, talk: _Talk) -> 
 
 
 def _special(plain: str, speaker: Speaker, message: Message, talk: _Talk) -> list[Draft]:
-    draft = statements.procedure(plain.strip(" .!"), speaker) or statements.risk(plain.strip(" .!"), speaker)
+    draft = routines.procedure(plain.strip(" .!"), speaker) or routines.risk(plain.strip(" .!"), speaker)
     if draft is not None:
         return [draft]
-    draft = statements.requirement(plain, talk.projects.get(message.session))
+    draft = claims.requirement(plain, talk.projects.get(message.session))
     if draft is not None:
         return [draft]
     if MASK in plain or english.HYPOTHETICAL.search(plain):
         return []
-    draft = statements.task(plain, speaker) or statements.opinion(plain, speaker)
+    draft = deeds.task(plain, speaker) or claims.opinion(plain, speaker)
     if draft is not None:
         return [draft]
-    decided = statements.decision(plain, speaker)
+    decided = decisions.decision(plain, speaker)
     if decided:
         return decided
-    draft = statements.done(plain, speaker)
+    draft = deeds.done(plain, speaker)
     return [draft] if draft else []
 
 
 def _clauses(plain: str, speaker: Speaker) -> list[Draft]:
     if english.HYPOTHETICAL.search(plain):
         return []
-    effect, cause = statements.split_cause(plain)
+    effect, cause = routines.split_cause(plain)
     found: list[Draft] = []
     inherited = None
     for text in clauses(effect):
@@ -168,9 +185,22 @@ def _clauses(plain: str, speaker: Speaker) -> list[Draft]:
         inherited = clause
         if clause and clause.others and "'s " not in clause.subject:
             speaker = msgspec.structs.replace(speaker, focus=clause.subject)
+    found = _until_next(found)
     if cause and found:
         found[-1] = msgspec.structs.replace(found[-1], cause=cause)
     return found
+
+
+def _until_next(found: list[Draft]) -> list[Draft]:
+    """ "I used to live in Munich but moved to Berlin last month": what is over was over when the next began."""
+    begun = {
+        draft.slot: draft.phrases for draft in found if draft.starts and draft.phrases and draft.modality == "asserted"
+    }
+    return [
+        msgspec.structs.replace(draft, phrases=tuple(msgspec.structs.replace(phrase, part="before") for phrase in begun[draft.slot]))
+        if draft.closed and not draft.phrases and draft.slot in begun else draft
+        for draft in found
+    ]  # fmt: skip
 
 
 def _project(draft: Draft, text: str, speaker: Speaker) -> str | None:
@@ -182,7 +212,13 @@ def _remember(what: str, speaker: Speaker, message: Message, talk: _Talk) -> lis
     found = _assertions(what, speaker, message, talk)
     if not found and not english.HYPOTHETICAL.search(what) and MASK not in what:
         phrases, _ = dates.find(what, "en")
-        note = Draft(subject=speaker.subject, slot="note", object=lexicon.normal(what)[:200], content=wording.third_person(what.strip(" ."), speaker.subject), phrases=phrases)
+        note = Draft(
+            subject=speaker.subject,
+            slot="note",
+            object=lexicon.normal(what)[:200],
+            content=wording.third_person(what.strip(" ."), speaker.subject),
+            phrases=phrases,
+        )
         found = [note]
     return [msgspec.structs.replace(draft, salience=1.0, basis="requested") for draft in found]
 
@@ -203,8 +239,31 @@ def _correct(new: str, old: str, speaker: Speaker, talk: _Talk) -> list[Draft]:
     if earlier is None or earlier.slot is None:
         value = lexicon.find(shown)
         slot = f"preferred_{value.classes[0]}" if value and value.kind == "tool" else ""
-        return [Draft(subject=speaker.subject, slot=slot, object=right, shown=shown, ends=wrong, correction=True, content=f"{name} meant {shown}, not {lexicon.bare(old)}", cell_type="fact")]
-    return [Draft(subject=speaker.subject, slot=earlier.slot, object=right, shown=shown, ends=wrong, correction=True, cell_type=earlier.cell_type, modality=earlier.modality, polarity=earlier.polarity)]
+        return [
+            Draft(
+                subject=speaker.subject,
+                slot=slot,
+                object=right,
+                shown=shown,
+                ends=wrong,
+                correction=True,
+                content=f"{name} meant {shown}, not {lexicon.bare(old)}",
+                cell_type="fact",
+            )
+        ]
+    return [
+        Draft(
+            subject=speaker.subject,
+            slot=earlier.slot,
+            object=right,
+            shown=shown,
+            ends=wrong,
+            correction=True,
+            cell_type=earlier.cell_type,
+            modality=earlier.modality,
+            polarity=earlier.polarity,
+        )
+    ]
 
 
 def _agree(message: Message, answer: Sentence, talk: _Talk) -> None:
@@ -217,7 +276,7 @@ def _agree(message: Message, answer: Sentence, talk: _Talk) -> None:
     said = re.sub(r"\b(?:you are)\b", "I am", said, flags=re.IGNORECASE)
     said = re.sub(r"\byour\b", "my", re.sub(r"\byou\b", "I", said, flags=re.IGNORECASE), flags=re.IGNORECASE)
     speaker = Speaker(message.subject, None, talk.people)
-    for draft in statements.decision(said, speaker) or _clauses(said, speaker):
+    for draft in decisions.decision(said, speaker) or _clauses(said, speaker):
         _keep(draft, message, answer.quote, "en", talk, Evidence(asked.event_id, question.quote))
 
 
@@ -240,7 +299,7 @@ def _causes(draft: Draft, message: Message, quote: str, tongue: str, talk: _Talk
     speaker = Speaker(message.subject, None, talk.people)
     reasons = _clauses(draft.cause, speaker)
     if not reasons and (draft.cell_type in {"risk", "decision"}):
-        stated = statements.cause_of(draft.cause.strip(" .!"), speaker)
+        stated = routines.cause_of(draft.cause.strip(" .!"), speaker)
         reasons = [msgspec.structs.replace(stated, scene=scene)] if stated else []
     start = len(talk.cells)
     for reason in reasons:

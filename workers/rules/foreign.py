@@ -39,7 +39,7 @@ _TONGUES = {
         negation=_words(r"nicht|kein(?:e[nmrs]?)?|nie|niemals"),
         change=_words(r"jetzt|nun|inzwischen|mittlerweile|seit kurzem|neuerdings|wieder|zurzeit|derzeit|aktuell|gerade"),
         addition=_words(r"auch|außerdem|zusätzlich|nebenbei"),
-        adverb=_words(r"mehr|sehr|wirklich|total|immer|noch|gern|gerne|meistens|hauptsächlich|eigentlich|übrigens|hallo|ja|also|schon|am liebsten|doch|ganz|halt|besonders"),
+        adverb=_words(r"mehr|früher|damals|sehr|wirklich|total|immer|noch|gern|gerne|meistens|hauptsächlich|eigentlich|übrigens|hallo|ja|also|schon|am liebsten|doch|ganz|halt|besonders"),
     ),
     "es": Tongue(
         gate=_words(
@@ -89,7 +89,15 @@ def _clause(text: str, subject: str, language: str, tongue: Tongue) -> list[Draf
     plain = re.sub(r"\s+", " ", plain).strip()
     if language == "zh" and plain and not plain.startswith("我") and re.match(r"(?:搬|住在|喜欢|不|爱|养|改用)", plain):
         plain = "我" + plain
-    base = Draft(subject=subject, slot="", object="", phrases=phrases, change=change, addition=addition, polarity=-1 if negated else 1)
+    base = Draft(
+        subject=subject,
+        slot="",
+        object="",
+        phrases=phrases,
+        change=change,
+        addition=addition,
+        polarity=-1 if negated else 1,
+    )
     for frame in frames.table(language):
         match = _match(frame, plain, language)
         if match is None:
@@ -152,4 +160,6 @@ def _slot(slot: str, shown: str) -> str:
         return "drinks" if group == "drink" else "eats"
     if slot != "preferred":
         return slot
-    return {"food": "prefers", "thing": "prefers", "diet": "diet", "sport": "hobby", "hobby": "hobby"}.get(group, f"preferred_{group}")
+    return {"food": "prefers", "thing": "prefers", "diet": "diet", "sport": "hobby", "hobby": "hobby"}.get(
+        group, f"preferred_{group}"
+    )

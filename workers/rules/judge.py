@@ -35,7 +35,8 @@ def _pair(older: Candidate, newer: Candidate) -> tuple[Ruling, str]:
         return "compatible", "unrelated"
     if new.correction or old.correction:
         return _correction(old, new)
-    done = _fulfilled(old, new)
+    said = sorted((older, newer), key=lambda candidate: candidate.occurred_at)
+    done = _fulfilled(said[0].cell, said[1].cell)
     if done is not None:
         return done
     if old.slot is None or new.slot is None or _family(old.slot) != _family(new.slot):
@@ -62,7 +63,7 @@ def _same_slot(old: Cell, new: Cell) -> tuple[Ruling, str]:
         return "compatible", "added"
     if _refines(old.object, new.object):
         return "compatible", "refined"
-    if old.scope != new.scope and (old.scope and new.scope or not new.change):
+    if old.scope != new.scope and ((old.scope and new.scope) or not new.change):
         return "compatible", "scoped"
     if new.cell_type == "opinion" and not new.change:
         return "compatible", "opinion"
@@ -98,7 +99,11 @@ def _correction(old: Cell, new: Cell) -> tuple[Ruling, str]:
 
 def _fulfilled(old: Cell, new: Cell) -> tuple[Ruling, str] | None:
     """A task or plan that a later statement closes."""
-    if not (old.modality == "planned" or old.cell_type in {"task", "plan"}) or new.modality == "planned" or new.ends is None:
+    if (
+        not (old.modality == "planned" or old.cell_type in {"task", "plan"})
+        or new.modality == "planned"
+        or new.ends is None
+    ):
         return None
     if new.cell_type in {"task", "plan"} or new.ends == ANY_VALUE:
         return None
@@ -122,9 +127,22 @@ def _elsewhere(old: Cell, new: Cell) -> tuple[Ruling, str]:
     """Two slots: only an explicit end of a thing used, owned or chosen reaches into another slot of the same object."""
     choice = {"uses", "prefers", "skill", "preferred", "chosen"}
     kinds = {_stem(old.slot), _stem(new.slot)}
-    if new.polarity < 0 and new.ends is not None and new.ends == old.object and kinds <= choice and old.polarity > 0 and not _closed(old):
+    if (
+        new.polarity < 0
+        and new.ends is not None
+        and new.ends == old.object
+        and kinds <= choice
+        and old.polarity > 0
+        and not _closed(old)
+    ):
         return ("compatible", "unrelated") if "skill" in kinds else _heir(old, new, "ended")
-    if new.ends is not None and new.ends == old.object and new.polarity > 0 and kinds <= {"preferred", "chosen", "uses"} and not _closed(old):
+    if (
+        new.ends is not None
+        and new.ends == old.object
+        and new.polarity > 0
+        and kinds <= {"preferred", "chosen", "uses"}
+        and not _closed(old)
+    ):
         return _heir(old, new, "changed")
     return "compatible", "unrelated"
 

@@ -7,11 +7,14 @@ import re
 #: Words that are frequent in one language and rare in the others.
 _WORDS = {
     "en": "the i i'm my is am are was and to of in it you that have do don't we not for with on at this an "
-    "be will what me like just from but they she he has had been our your",
+    "be will what me like just from but they she he has had been our your "
+    "lives works likes prefers thinks plans longer does eats drinks knows speaks uses others",
     "de": "ich der die das und nicht ist mein meine mag mehr jetzt habe bin wir ein eine einen mit für auf zu im "
-    "in bei auch es den dem wohne arbeite sie er hat sehr kein keine nach seit von",
+    "in bei auch es den dem wohne arbeite sie er hat sehr kein keine nach seit von "
+    "wohnt arbeitet mag isst trinkt spricht bevorzugt heißt lernt reist ernährt",
     "es": "yo el la los las que no de en es mi me gusta con para por un una pero ya más como vivo tengo soy estoy "
-    "trabajo muy mis ahora a al del se lo nos he ha",
+    "trabajo muy mis ahora a al del se lo nos he ha "
+    "vive trabaja come bebe prefiere habla tiene practica sigue",
     "fr": "je le la les des est et ne pas une un mon ma dans pour avec suis j'ai j'habite c'est plus que vous nous à au du",
     "it": "io il lo gli che non è di sono mi con per una un abito ho mia mio più ora della nel piace alla lavoro",
     "pt": "eu o os as que não de em é meu minha com para um uma mais moro tenho sou estou gosto agora na no da do",

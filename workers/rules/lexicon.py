@@ -13,13 +13,18 @@ import msgspec
 from mnemolog.schema.cells import EntityKind
 
 _DETERMINER = re.compile(
-    r"^(?:(?:a|an|the|my|our|your|his|her|their|some|any|this|that|these|those|all|both|of"
+    r"^(?:(?:a little|a bit of|a lot of|lots of|a couple of|a|an|the|one|two|three|four|my|our|your|his|her|their|some|any|this|that|these|those|all|both|of"
     r"|ein|eine|einen|einem|einer|der|die|das|den|dem|kein|keine|keinen|mein|meine|meinen|meinem"
-    r"|el|la|los|las|un|una|unos|unas|mi|mis|al|del|lots of|a lot of|a bit of|a little)\s+)+",
+    r"|el|la|los|las|un|una|unos|unas|mi|mis|al|del)\s+)+",
     re.IGNORECASE,
 )
 _EDGES = " \t\n.,;:!?。，！？、()[]\"'"
-_VERB_NOT = frozenset({"be", "have", "do"})
+
+
+#: Verbs of two syllables that double their last letter.
+_DOUBLED = frozenset(
+    ["prefer", "admit", "commit", "refer", "submit", "begin", "forget", "permit", "transfer", "program", "occur", "regret", "travel", "cancel"]
+)
 
 
 class Value(msgspec.Struct, frozen=True):
@@ -77,17 +82,21 @@ _LOOSE, _EXACT = _load()
 
 def _forms(base: str, past: str | None, participle: str | None) -> dict[str, Verb]:
     stem = base[:-1] if base.endswith("e") and not base.endswith(("ee", "ye", "oe")) else base
-    if re.fullmatch(r"[^aeiou]*[aeiou][bdgklmnprt]", base) or base in {"prefer", "admit", "commit", "refer"}:
+    if re.fullmatch(r"[^aeiou]*[aeiou][bdgklmnprt]", base) or base in _DOUBLED:
         stem = base + base[-1]
     y = base.endswith("y") and base[-2] not in "aeiou"
     third = base[:-1] + "ies" if y else base + ("es" if re.search(r"(?:s|x|z|ch|sh|o)$", base) else "s")
+    third = {"have": "has", "do": "does", "be": "is"}.get(base, third)
     forms = {base: Verb(base, "base"), third: Verb(base, "s")}
+    if base.endswith("l"):
+        forms |= {base + "ling": Verb(base, "ing"), base + "led": Verb(base, "past_or_participle")}
+        forms |= {base + "ing": Verb(base, "ing"), base + "ed": Verb(base, "past_or_participle")}
     forms["lying" if base == "lie" else "dying" if base == "die" else stem + "ing"] = Verb(base, "ing")
     regular = base[:-1] + "ied" if y else stem + "ed"
     if past is None or participle is None or past == participle:
         forms[past or regular] = Verb(base, "past_or_participle")
     else:
-        forms |= {past: Verb(base, "past"), participle: Verb(base, "participle")}
+        forms = {past: Verb(base, "past"), participle: Verb(base, "participle")} | forms
     return forms
 
 
@@ -121,11 +130,13 @@ def singular(word: str) -> str:
     """The singular of a lower-case English noun, by suffix: cities, boxes, cats."""
     if len(word) < 4 or re.search(r"(?:ss|us|is|ics|news|series|species|chess|lens)$", word):
         return word
+    if re.search(r"(?:mov|cook|self|zomb|calor|brown|smooth|hood|vegg|cal|lad|hom|newb|rook)ies$", word):
+        return word[:-1]
     if word.endswith("ies"):
         return word[:-3] + "y" if len(word) > 4 else word[:-1]
     if re.search(r"(?:sses|shes|ches|xes|zes)$", word):
         return word[:-2]
-    return word[:-1] if word.endswith("s") else word
+    return word.removesuffix("s")
 
 
 @lru_cache(maxsize=8192)

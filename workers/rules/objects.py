@@ -11,11 +11,13 @@ from mnemolog.workers.rules.text import MASK
 
 _END = re.compile(
     r"\s*(?:[,;:(]|\s[-–—]+\s|\b(?:because|since|when|whenever|if|but|so|that|which|who|where|while|as|after|before|until"
-    r"|unless|than|than|then|yet|to|now|by|due|thanks|despite|without|again|next|if|until|like)\b"
+    r"|unless|than|then|yet|to|now|by|due|thanks|despite|without|again|next|like|named|called)\b"
     r"|\band (?=(?:I|we|it|he|she|they|my|our|am|have|do|then|now|not|that)\b))",
     re.IGNORECASE,
 )
-_PREPOSITION = re.compile(r"\s+(?:with|for|in|at|on|of|from|about|around|near|through|during|over|under|via|against)\b", re.IGNORECASE)
+_PREPOSITION = re.compile(
+    r"\s+(?:with|for|in|at|on|from|about|around|near|through|during|over|under|via|against)\b", re.IGNORECASE
+)
 _NAME = re.compile(r"(?:Dr\.? )?[A-ZÄÖÜÁÉÍÓÚÑ][\w'’-]+(?: (?:van|von|de|der)(?= [A-Z]))?(?: [A-ZÄÖÜÁÉÍÓÚÑ][\w'’-]+)*")
 _PRONOUN = re.compile(
     r"(?:it|that|this|these|those|them|him|her|his|you|your|yours|me|us|everything|anything|nothing|something|someone|anyone"
@@ -28,7 +30,7 @@ _WORKPLACE = re.compile(
     r"|factory|studio|caf[eé]|NGO|nonprofit|lab|firm|clinic|college|institute|consultancy|supermarket|publisher|newspaper"
     r"|pharmacy|zoo|airport|government|ministry|charity|bookstore|bookshop|coffee shop|post office|kindergarten|nursery)$"
 )
-_NO_PLACE = frozenset("i my english german french spanish love fact case time trouble charge touch".split())
+_NO_PLACE = frozenset(["i", "my", "english", "german", "french", "spanish", "love", "fact", "case", "time", "trouble", "charge", "touch"])
 _TITLE = re.compile(
     r"(?:engineer|developer|manager|designer|scientist|analyst|director|officer|lead|consultant|specialist|coordinator"
     r"|technician|therapist|operator|administrator|supervisor|instructor|trainer|agent|advisor|adviser|planner|curator"
@@ -36,9 +38,11 @@ _TITLE = re.compile(
     re.IGNORECASE,
 )
 _GERUND = re.compile(r"[a-z]{2,}ing$")
+_VAGUE = frozenset(
+    ["being", "going", "doing", "having", "taking", "making", "getting", "talking", "thinking", "trying", "feeling", "looking", "seeing", "using", "working", "playing", "spending", "helping", "learning", "experimenting", "creating", "finding", "sharing", "watching", "keeping", "giving", "putting", "living", "helping", "meeting", "hanging", "knowing", "hearing", "coming", "telling", "showing", "bringing", "leaving", "starting", "running", "improving", "supporting", "exploring", "building"]
+)
 _NO_PASTIME = frozenset(
-    "eating drinking smoking working using living being going doing having taking making getting learning studying writing "
-    "coding talking thinking trying feeling looking seeing something anything nothing everything morning evening worrying".split()
+    ["eating", "drinking", "smoking", "working", "using", "living", "being", "going", "doing", "having", "taking", "making", "getting", "learning", "studying", "writing", "coding", "talking", "thinking", "trying", "feeling", "looking", "seeing", "something", "anything", "nothing", "everything", "morning", "evening", "worrying"]
 )
 
 
@@ -52,7 +56,9 @@ def pick(frame: Frame, phrase: str) -> str | None:
     value = lexicon.find(found)
     if "-known" in frame.classes and value is not None:
         return None
-    if "-group" in frame.classes and re.search(r"\b(?:group|club|class|gym|team|choir|band|call|meeting|league|course)\b", found):
+    if "-group" in frame.classes and re.search(
+        r"\b(?:group|club|class|gym|team|choir|band|call|meeting|league|course)\b", found
+    ):
         return None
     if "+" in frame.classes and value is None:
         return None
@@ -64,6 +70,11 @@ def cut(phrase: str) -> str:
     """A phrase up to where its clause goes on to something else."""
     match = _END.search(phrase, 1)
     return (phrase[: match.start()] if match else phrase).strip(" ,.;:!?")
+
+
+def vague(phrase: str) -> bool:
+    """Whether a phrase points at something instead of naming it."""
+    return _PRONOUN.match(phrase) is not None or phrase in {"project", "new project", "hard", "abroad", "well"}
 
 
 def parts(phrase: str) -> list[str]:
@@ -93,7 +104,13 @@ def _sorted_out(sort: Sort, phrase: str, classes: frozenset[str]) -> str | None:
 
 
 def _place(phrase: str, classes: frozenset[str]) -> str | None:
-    plain = re.sub(r"^(?:the |a |sunny |beautiful |downtown |central |north(?:ern)? |south(?:ern)? |east(?:ern)? |west(?:ern)? )+", "", phrase)
+    if phrase.startswith(("a ", "an ")):
+        return None
+    plain = re.sub(
+        r"^(?:the |a |sunny |beautiful |downtown |central |north(?:ern)? |south(?:ern)? |east(?:ern)? |west(?:ern)? )+",
+        "",
+        phrase,
+    )
     match = _NAME.match(plain)
     if match is None:
         return None
@@ -105,6 +122,9 @@ def _place(phrase: str, classes: frozenset[str]) -> str | None:
 
 
 def _organization(phrase: str) -> str | None:
+    named = re.match(r"(?:a|an|the) [a-z][\w -]{2,40}? (?:called|named) (?=[A-Z])", phrase)
+    if named:
+        phrase = phrase[named.end() :]
     name = re.match(r"(?:the )?(?P<n>[A-Z0-9ÄÖÜ][\w&.'+-]*(?: (?:(?:of|for|and|&) )?[A-Z0-9ÄÖÜ][\w&.'+-]*)*)", phrase)
     if name:
         found = name["n"].rstrip(".'")
@@ -145,18 +165,76 @@ def known(phrase: str, classes: frozenset[str]) -> str | None:
     gerund = head.casefold()
     if "sport" in wanted and _GERUND.match(gerund) and gerund not in _NO_PASTIME and len(head.split()) == 1:
         return head
-    first = re.match(r"([\w#+.-]*[\w#+])(?= (?:a lot|at all|daily|every|full|code|stuff|more|most|much|myself|music|lessons|classes))", plain)
+    first = re.match(
+        r"([\w#+.-]*[\w#+])(?= (?:a lot|at all|daily|every|full|code|stuff|more|most|much|myself|music|lessons|classes))",
+        plain,
+    )
     if first and (value := lexicon.find(first[1])) is not None and wanted & set(value.classes):
         return first[1]
     return None
 
 
+def _enumeration(phrase: str) -> str | None:
+    """Three or more things of at most three words each: "jazz, techno and funk"."""
+    match = re.match(r"(?P<list>[\w#+' -]+(?:, [\w#+' -]+)+?,? and [\w#+'-]+(?: [\w#+'-]+)?)$", phrase.strip(" .!"))
+    if match is None:
+        return None
+    many = [_thing(part) for part in parts(match["list"])]
+    return match["list"] if all(many) and all(len(part.split()) <= 3 for part in parts(match["list"])) else None
+
+
 def _thing(phrase: str) -> str | None:
-    plain = re.sub(r"^(?:some|any|a bit of|a lot of|lots of|all kinds of|all sorts of|good|listening to|eating|drinking) ", "", cut(phrase))
+    many = _enumeration(phrase)
+    if many:
+        return many
+    plain = re.sub(
+        r"^(?:some|any|a bit of|a lot of|lots of|all kinds of|all sorts of|good|listening to|eating|drinking) ",
+        "",
+        cut(phrase),
+    )
     plain = re.sub(r"\s+(?:every|each|most|twice|daily|at all|a lot|these|quite|even|very|today|not)\b.*$", "", plain)
     if lexicon.find(plain) is None:
         plain = _PREPOSITION.split(plain, maxsplit=1)[0]
-    if _PRONOUN.match(plain) or (re.match(r"(?:the|an?)\s", plain) and lexicon.find(plain) is None and not plain[:2] in {"a ", "an"}):
+    if _PRONOUN.match(plain) or (
+        re.match(r"(?:the|an?)\s", plain) and lexicon.find(plain) is None and plain[:2] not in {"a ", "an"}
+    ):
         return None
     found = lexicon.bare(plain)
+    if (
+        lexicon.find(found) is None
+        and _GERUND.match(found.split(" ", 1)[0])
+        and (not _doing(found, cut(phrase)) or re.search(r"^\S+ (?:to|by|like|with)\b", phrase))
+    ):
+        return None
     return found if 0 < len(found.split()) <= 5 and re.search(r"\w", found) else None
+
+
+def _doing(found: str, phrase: str) -> bool:
+    """Whether a gerund names something to do by itself ("birdwatching", "baking bread"), not half a clause."""
+    words = found.split()
+    if words[0] in _VAGUE or len(words) > 3 or _PREPOSITION.search(phrase):
+        return False
+    return not any(
+        word
+        in {
+            "a",
+            "an",
+            "the",
+            "this",
+            "that",
+            "my",
+            "our",
+            "your",
+            "people",
+            "others",
+            "them",
+            "ones",
+            "it",
+            "in",
+            "into",
+            "out",
+            "up",
+            "on",
+        }
+        for word in words[1:]
+    )

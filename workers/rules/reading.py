@@ -8,13 +8,13 @@ import msgspec
 
 from mnemolog.schema.cells import ANY_VALUE, Mention
 from mnemolog.schema.slots import single_valued
-from mnemolog.workers.rules import frames, lexicon, objects
+from mnemolog.workers.rules import dates, frames, lexicon, objects, patterns
 from mnemolog.workers.rules.drafts import Draft
-from mnemolog.workers.rules.english import KIN, Clause, Speaker
+from mnemolog.workers.rules.english import Clause, Speaker
 from mnemolog.workers.rules.frames import Frame
 
 #: States that can be over, so that the past tense says something about them.
-_PAST = frozenset({"residence", "employer", "job_title", "school", "partner", "pet", "owns", "field_of_study", "works_on"})
+_PAST = frozenset({"residence", "employer", "job_title", "school", "partner", "pet", "owns", "field_of_study"})
 #: Beginnings that lie ahead when they are said in the progressive ("I'm moving to Rome").
 _AHEAD = frozenset({"residence", "employer", "job_title", "partner", "travel", "school", "owns", "pet"})
 #: What an ability says something about.
@@ -24,40 +24,27 @@ _NAMES_OF_CLASSES = {
     "notes": "note_app", "note": "note_app", "genre": "music", "music genre": "music", "beverage": "drink", "code editor": "editor",
     "text editor": "editor", "web browser": "browser", "kind of music": "music", "type of music": "music", "web framework": "framework",
 }  # fmt: skip
-_NO_CLASS = frozenset("thing part way place time day one person memory moment people kind type aspect bit reason line quote".split())
-_FAVOURITE = re.compile(
-    r"(?:my|our) (?:(?:all[- ]time|absolute|new|current) )*(?:favou?rite|preferred|go-to|main|primary|default|top) (?P<class>[a-z][a-z -]{1,25}?)"
-    r"(?P<was> used to be|,? (?:is|are|was|were))(?P<not> not)?(?: probably| hands down)? (?P<o>.+)"
+_NO_CLASS = frozenset(
+    ["thing", "part", "way", "place", "time", "day", "one", "person", "memory", "moment", "people", "kind", "type", "aspect", "bit", "reason", "line", "quote"]
 )
-_CHOICE = re.compile(r"(?:my|our) (?P<class>[a-z ]{2,20}) of choice (?P<was>is)(?P<not> not)? (?P<o>.+)")
-_MINE = re.compile(
-    r"(?P<o>[\w#+. -]{1,40}?) (?P<was>is|are|was)(?P<not> not)? (?:my|our) (?:(?:all[- ]time|absolute|new|current) )*(?:favou?rite|preferred|go-to|main|primary|default)"
-    r"(?: (?P<class>[a-z]+(?: [a-z]+)?))?$"
-)
-_OWN = (
-    ("name", re.compile(r"my (?:full |first )?name is (?:not )?(?P<o>[A-Z][\w'-]+(?: [A-Z][\w'-]+)*)")),
-    ("name", re.compile(r"(?:please |you can |everyone |people )*call me (?P<o>[A-Z][a-z]+)$", re.IGNORECASE)),
-    ("timezone", re.compile(r"my time ?zone is (?:now )?(?P<o>[\w/+: -]+)", re.IGNORECASE)),
-    ("birthday", re.compile(r"my birthday is (?:on |the )*(?P<o>.+)", re.IGNORECASE)),
-    ("employer", re.compile(r"my (?:new |current )?(?:employer|company|job) is (?:at |with )?(?P<o>[A-Z][\w&.-]*(?: [A-Z][\w&.-]*)*)", re.IGNORECASE)),
-    ("job_title", re.compile(r"my (?:new |current )?(?:job title|title|role|position) is (?:an? )?(?P<o>[\w -]+)", re.IGNORECASE)),
-    ("hobby", re.compile(r"my (?:new |main |favou?rite )?(?:hobby|pastime)(?: is|:) (?P<o>[\w -]+)", re.IGNORECASE)),
-    ("partner", re.compile(r"my (?:wife|husband|partner|girlfriend|boyfriend|fianc[ée]e?|spouse) is (?:called |named )?(?P<o>[A-Z][a-z]+)$", re.IGNORECASE)),
-    ("partner", re.compile(r"my (?:wife|husband|partner|girlfriend|boyfriend|fianc[ée]e?|spouse)'s name is (?P<o>[A-Z][a-z]+)$", re.IGNORECASE)),
-    ("child", re.compile(r"(?:my|our) (?:\w+ )?(?:son|daughter|kid|baby) is (?:called |named )(?P<o>[A-Z][a-z]+)", re.IGNORECASE)),
-    ("child", re.compile(r"(?:my|our) (?:\w+ )?(?:son|daughter|kid|baby)'s name is (?P<o>[A-Z][a-z]+)", re.IGNORECASE)),
-)  # fmt: skip
-_PET_GONE = re.compile(rf"(?:my|our) (?:\w+ )?(?P<o>[\w ]+?)(?:,? [A-Z]\w+,?)? (?:has |have )?(?:just |sadly )?(?:died|passed away|passed|crossed)")
-_PET_NAME = re.compile(r"(?:my|our) (?:\w+ )?(?P<o>[a-z]+)(?: is (?:called|named)|'s name is) (?P<name>[A-Z]\w+)")
-_PARTING = re.compile(r"(?P<who>[A-Z][a-z]+) and I (?:have |has )?(?:just )?(?P<how>broke up|split up|split|separated|(?:got |are )?divorced|are no longer together|(?:got |are )(?:married|engaged))")
-_GAVE_JOB = re.compile(r"(?P<o>[A-Z][\w&.-]*(?: [A-Z][\w&.-]*)*) (?P<how>hired me|fired me|laid me off|let me go|offered me a job and I accepted)")
+_FAVOURITE = patterns.one("favourite")
+_CHOICE = patterns.one("choice")
+_MINE = patterns.one("mine")
+_OF_CHOICE = patterns.one("of_choice")
+_OWN = patterns.family("own_")
+_PET_GONE = patterns.one("pet_gone")
+_PET_NAME = patterns.one("pet_name")
+_PARTING = patterns.one("parting")
+_GAVE_JOB = patterns.one("gave_job")
 
 
 def read(clause: Clause) -> list[Draft]:
     """What the frames find in a clause; nothing where none fits or nothing is asserted."""
     verb = clause.predicate.split(" ", 1)[0]
     if verb == "stand" and clause.negated and clause.ability:
-        return read(msgspec.structs.replace(clause, predicate="hate" + clause.predicate[5:], negated=False, ability=False))
+        return read(
+            msgspec.structs.replace(clause, predicate="hate" + clause.predicate[5:], negated=False, ability=False)
+        )
     for frame in frames.by_verb(verb):
         match = frame.pattern.match(clause.predicate)
         if match is None:
@@ -77,13 +64,20 @@ def _drafts(frame: Frame, match: re.Match[str], shown: str, clause: Clause) -> l
     slot = _slot(frame.slot, shown, clause, match.groupdict().get("class"))
     if slot is None:
         return []
-    parts = objects.parts(shown) if not single_valued(slot) or slot.startswith("preferred_") else [shown]
-    if len(parts) > 1 and slot.startswith("preferred_"):
+    parts = objects.parts(shown) if not single_valued(slot) or slot.startswith(("preferred_", "chosen_")) else [shown]
+    parts = [part for part in parts if not objects.vague(part)]
+    if len(parts) > 1 and slot.startswith(("preferred_", "chosen_")):
         slot = "uses" if "usual" in frame.slot else "prefers"
     old = match.groupdict().get("old")
     drafts = [_one(slot, part, settled, clause, frame, old) for part in parts]
     extra = match.groupdict()
     if extra.get("job") and (job := objects.pick(_JOB, extra["job"])):
+        drafts.append(_one("job_title", job, settled, clause, _JOB, None))
+    if (
+        frame.slot == "employer"
+        and (title := re.search(r" as (an? .+)", match["o"]))
+        and (job := objects.pick(_JOB, title[1]))
+    ):
         drafts.append(_one("job_title", job, settled, clause, _JOB, None))
     if frame.slot == "job_title" and (place := re.search(r" (?:at|for|with) (.+)", match["o"])):
         employer = objects.pick(_ORG, place[1])
@@ -112,11 +106,16 @@ def _one(slot: str, shown: str, settled: Draft, clause: Clause, frame: Frame, ol
 def _key(slot: str, shown: str) -> str:
     key = lexicon.normal(shown)
     if slot in {"condition", "habit", "marital_status"}:
-        return {"smoke": "smoking", "diabetic": "diabetes", "asthmatic": "asthma", "epileptic": "epilepsy"}.get(key, key)
+        return {"smoke": "smoking", "diabetic": "diabetes", "asthmatic": "asthma", "epileptic": "epilepsy"}.get(
+            key, key
+        )
+    named = re.search(r"(?:named|called) (\w+)$", shown) if slot == "child" else None
+    if named:
+        return named[1].casefold()
     if slot == "pet":
         words = key.split()
         return next((tail for at in range(len(words)) if (tail := " ".join(words[at:])) and lexicon.find(tail)), key)
-    return re.sub(r" (?:food|cuisine|music)$", "", key) if lexicon.find(key) is None else key
+    return re.sub(r" (?:food|cuisine)$", "", key) if lexicon.find(key) is None else key
 
 
 def settle(frame: Frame, clause: Clause) -> Draft | None:
@@ -134,6 +133,15 @@ def settle(frame: Frame, clause: Clause) -> Draft | None:
         return None
     if clause.ability and not clause.negated and frame.slot not in _ABLE:
         return None
+    if (
+        frame.slot == "employer"
+        and clause.predicate.startswith(("be at ", "be with "))
+        and not (
+            (clause.tense == "perfect" and clause.phrases)
+            or (clause.change and clause.tense == "present" and not clause.phrases)
+        )
+    ):
+        return None
     how = {"state": _state, "against": _state, "start": _start, "end": _end, "event": _event}[frame.kind]
     return how(draft, frame, clause, planned)
 
@@ -145,7 +153,11 @@ def _state(draft: Draft, frame: Frame, clause: Clause, planned: bool) -> Draft |
         return replace(draft, closed=True, ends="x", polarity=-1 if against else 1)
     if clause.tense == "past":
         return replace(draft, closed=True) if frame.slot in _PAST and not clause.negated and not against else None
-    if clause.tense == "perfect" and (clause.negated or (frame.slot in _PAST and clause.form != "ing" and not clause.phrases)):
+    if (
+        clause.tense == "perfect"
+        and frame.slot in _PAST
+        and (clause.negated or (clause.form != "ing" and not clause.phrases))
+    ):
         return None
     if frame.slot == "location" and not clause.phrases:
         return None
@@ -155,7 +167,9 @@ def _state(draft: Draft, frame: Frame, clause: Clause, planned: bool) -> Draft |
         return None
     negative = clause.negated or (clause.ended and clause.tense == "present")
     over = (clause.ended and not against) or (negative and clause.change and clause.tense == "present")
-    return replace(draft, polarity=-1 if negative or against else 1, ends="x" if over else None, starts=clause.tense == "perfect")
+    return replace(
+        draft, polarity=-1 if negative or against else 1, ends="x" if over else None, starts=clause.tense == "perfect"
+    )
 
 
 def _start(draft: Draft, frame: Frame, clause: Clause, planned: bool) -> Draft | None:
@@ -190,7 +204,9 @@ def _event(draft: Draft, frame: Frame, clause: Clause, planned: bool) -> Draft |
             return msgspec.structs.replace(draft, modality="planned")
         if clause.tense == "progressive":
             return msgspec.structs.replace(draft, modality="planned")
-        return msgspec.structs.replace(draft, event=True, ends="x") if clause.tense == "past" and clause.phrases else None
+        return (
+            msgspec.structs.replace(draft, event=True, ends="x") if clause.tense == "past" and clause.phrases else None
+        )
     return msgspec.structs.replace(draft, event=frame.slot != "birthplace") if not planned else None
 
 
@@ -206,27 +222,43 @@ def _slot(slot: str, shown: str, clause: Clause, named: str | None) -> str | Non
         return f"preferred_{_NAMES_OF_CLASSES.get(named.casefold(), named.casefold().replace(' ', '_'))}"
     if group is None or group == "food":
         return "prefers" if slot == "⟨favourite⟩" else None
-    if slot in {"⟨preferred⟩", "⟨used⟩"} and group in {"diet", "place", "job", "condition", "allergen", "animal", "color"}:
+    if slot in {"⟨preferred⟩", "⟨used⟩"} and group in {
+        "diet",
+        "place",
+        "job",
+        "condition",
+        "allergen",
+        "animal",
+        "color",
+    }:
         return "diet" if group == "diet" else None
     if slot in {"⟨preferred⟩", "⟨used⟩"} and group in {"sport", "hobby", "instrument"}:
         return "hobby"
     if slot == "⟨usual⟩" and (clause.addition or clause.weak):
         return "uses"
-    return f"preferred_{group}"
+    return f"{'chosen' if clause.plural and group in frames.TOOLS else 'preferred'}_{group}"
 
 
 def possessive(text: str, speaker: Speaker) -> list[Draft]:
     """What is said with "my": "my favorite editor is Vim", "my name is Ada", "our dog died"."""
-    plain = re.sub(r"^(?:now|currently|these days|lately|well|so|and|also|btw|by the way),? ", "", text.strip(" .!"), flags=re.IGNORECASE)
+    plain = re.sub(
+        r"^(?:now|currently|these days|lately|well|so|and|also|btw|by the way),? ",
+        "",
+        text.strip(" .!"),
+        flags=re.IGNORECASE,
+    )
     change = plain != text.strip(" .!") or re.search(r"\b(?:now|these days|currently|lately|new)\b", text) is not None
+    phrases, plain = dates.find(plain, "en") if "birthday" not in plain else ((), plain)
     plain = re.sub(r",? (?:now|currently|these days|lately|at the moment)\b", "", plain)
     lowered = plain[0].lower() + plain[1:] if plain.startswith(("My ", "Our ")) else plain
-    base = Draft(subject=speaker.subject, slot="", object="", change=change, plural=lowered.startswith("our "))
+    base = Draft(
+        subject=speaker.subject, slot="", object="", change=change, plural=lowered.startswith("our "), phrases=phrases
+    )
     return _favourite(lowered, base) or _own(lowered, base) or _parting(plain, base)
 
 
 def _favourite(text: str, base: Draft) -> list[Draft]:
-    match = _FAVOURITE.match(text) or _CHOICE.match(text) or _MINE.match(text)
+    match = _FAVOURITE.match(text) or _CHOICE.match(text) or _OF_CHOICE.match(text) or _MINE.match(text)
     if match is None:
         return []
     frame = frames.Frame("", "state", "thing", frozenset(), re.compile(""))
@@ -239,27 +271,59 @@ def _favourite(text: str, base: Draft) -> list[Draft]:
     group = _NAMES_OF_CLASSES.get(lexicon.singular(named), lexicon.singular(named))
     if named in {"", "language"} and value is not None:
         group = value.classes[0]
-    if not group or group in _NO_CLASS or len(group.split()) > 3:
+    if (
+        not group
+        or group in _NO_CLASS
+        or re.search(r"\b(?:was|is|were|one|part|when|to|of)\b", group)
+        or len(group.split()) > 3
+    ):
         return []
     past = match["was"].strip(" ,") in {"was", "were", "used to be"}
     key = lexicon.normal(shown)
     slot = "preferred_" + re.sub(r"\W+", "_", group)
     polarity = -1 if match["not"] and not past else 1
-    return [msgspec.structs.replace(base, slot=slot, object=key, shown=shown, closed=past, ends=key if past or polarity < 0 else None, polarity=polarity)]
+    return [
+        msgspec.structs.replace(
+            base,
+            slot=slot,
+            object=key,
+            shown=shown,
+            closed=past,
+            ends=key if past or polarity < 0 else None,
+            polarity=polarity,
+        )
+    ]
 
 
 def _own(text: str, base: Draft) -> list[Draft]:
     for slot, pattern in _OWN:
         match = pattern.match(text)
         if match and not re.search(r"\b(?:is|was) not\b", text):
-            shown = objects.cut(match["o"]) if slot != "birthday" else match["o"].strip(" .")
+            shown = (
+                re.split(r" (?:for|with|in) ", objects.cut(match["o"]))[0]
+                if slot != "birthday"
+                else match["o"].strip(" .")
+            )
             return [msgspec.structs.replace(base, slot=slot, object=lexicon.normal(shown), shown=shown)]
     gone = _PET_GONE.match(text)
     if gone and (value := lexicon.find(gone["o"])) and "animal" in value.classes:
-        return [msgspec.structs.replace(base, slot="pet", object=value.key, shown=gone["o"], polarity=-1, ends=value.key, change=True, starts=True)]
+        return [
+            msgspec.structs.replace(
+                base,
+                slot="pet",
+                object=value.key,
+                shown=gone["o"],
+                polarity=-1,
+                ends=value.key,
+                change=True,
+                starts=True,
+            )
+        ]
     named = _PET_NAME.match(text)
     if named and (value := lexicon.find(named["o"])) and "animal" in value.classes:
-        return [msgspec.structs.replace(base, slot="pet", object=value.key, shown=f"{named['o']} named {named['name']}")]
+        return [
+            msgspec.structs.replace(base, slot="pet", object=value.key, shown=f"{named['o']} named {named['name']}")
+        ]
     return []
 
 
@@ -279,8 +343,3 @@ def _parting(text: str, base: Draft) -> list[Draft]:
         return [msgspec.structs.replace(base, slot="employer", object=key, shown=job["o"], polarity=-1 if over else 1,
                                         ends=key if over else None, change=True, starts=True)]  # fmt: skip
     return []
-
-
-def relation(clause_text: str) -> bool:
-    """Whether a clause is about a relative or friend of the speaker."""
-    return re.match(rf"[Mm]y (?:\w+ )?{KIN}\b", clause_text) is not None

@@ -15,8 +15,7 @@ from mnemolog.workers.rules.text import width
 MAX_KEY_WORDS = 5
 MAX_SUMMARY_WORDS = 99
 _STOP = frozenset(
-    "the a an of and or to in on at for with about my our your his her their is are was were be this that these those it "
-    "misc miscellaneous other general various".split()
+    ["the", "a", "an", "of", "and", "or", "to", "in", "on", "at", "for", "with", "about", "my", "our", "your", "his", "her", "their", "is", "are", "was", "were", "be", "this", "that", "these", "those", "it", "misc", "miscellaneous", "other", "general", "various"]
 )
 _FAMILY = {"preferred_": "", "chosen_": ""}
 _WORD = re.compile(r"[\w#+'-]+")

@@ -16,11 +16,16 @@ _MASKED = (
     re.compile(r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)", re.DOTALL),
     re.compile(r"`[^`\n]*`"),
     re.compile(r"^[ \t]*(?:>|\||\$ |#!|//|/\*|\+\+\+|---|@@|<\w|\{|\}|\[\d|at [\w.$]+\().*$", re.MULTILINE),
-    re.compile(r"^(?:Traceback |\s+File \"|import \w|from \w+ import|def \w|class \w+[(:]|#include|SELECT ).*$", re.MULTILINE),
+    re.compile(
+        r"^(?:Traceback |\s+File \"|import \w|from \w+ import|def \w|class \w+[(:]|#include|SELECT ).*$", re.MULTILINE
+    ),
     re.compile(r"^\[?\d{4}-\d\d-\d\d[ T]\d\d:.*$|^\w+=\S*$|^(?:DEBUG|INFO|WARN(?:ING)?|ERROR)\b.*$", re.MULTILINE),
     re.compile(r"^(?:From|To|Subject|Date|Cc|Fwd|Re): .*(?:\n.+)*", re.MULTILINE),
     re.compile(r"^Dear [A-Z].*(?:\n.*)*", re.MULTILINE),
-    re.compile(r"^(?!TODO|Note|Remember|Risk|Task|Decision|Reminder|PS|Update|FYI|Plan|Edit)[A-Z][\w.-]{1,20}: .*$", re.MULTILINE),
+    re.compile(
+        r"^(?!TODO|Note|Remember|Risk|Task|Decision|Reminder|PS|Update|FYI|Plan|Edit)[A-Z][\w.-]{1,20}: .*$",
+        re.MULTILINE,
+    ),
     re.compile(r"“[^”]*(?:”|$)|„[^“”]*[“”]|«[^»]*»|「[^」]*」|『[^』]*』|《[^》]*》"),
     re.compile(r"\"[^\"\n]*(?:\"|$)", re.MULTILINE),
     re.compile(r"(?<!\w)['‘](?=\w)(?![^'’\n]{0,12}['’](?:s|ll|ve|re|d|m|t)\b)[^'’\n]* [^'’\n]*['’](?!\w)"),
@@ -36,14 +41,23 @@ _ANNOUNCED = re.compile(
 _SENTENCE = re.compile(
     r"(?:\b(?:Dr|Mr|Mrs|Ms|St|e\.g|i\.e|vs|approx)\.|\d\.(?=\d)|[^.!?…。！？\n]|[.!?…](?=\S))+[.!?…。！？]*"
 )
-_DOTS_IN_NUMBERS = re.compile(r"(?<=\d)\. (?=(?:Januar|Februar|März|April|Mai|Juni|Juli|August|September|Oktober|November|Dezember))")
+_DOTS_IN_NUMBERS = re.compile(
+    r"(?<=\d)\. (?=(?:Januar|Februar|März|April|Mai|Juni|Juli|August|September|Oktober|November|Dezember))"
+)
 _PRONOUN = r"(?:I|we|he|she|they|it|my|our|you|this|that)"
 _CUT = re.compile(
     rf"\s*[;；]\s*|\s+[-–—]+\s+|,?\s+(?:but|though|although|whereas)\s+|,\s*(?=(?:so|and|then|and then|and now)\s+{_PRONOUN}\b)"
     rf"|\s+and\s+(?=(?:now |then |also |currently )?(?:I|we|he|she|they|my|our)(?:\b|'))"
-    rf"|,\s*(?=(?:I|we|my|he|she)(?:\b|'))|\s+(?:which|while)\s+|，|,\s*which\s+",
+    r"|,?\s+and\s+(?:then\s+)?(?=(?:now |have |also )?(?:moved|started|joined|switched|quit|left|bought|sold|adopted|became|went|relocated|stopped|began"
+    r"|work|live|love|prefer|hate|am|moving|got a|took)\b)"
+    rf"|,\s*(?=(?:I|we|my|he|she)(?:\b|'))|，",
     re.IGNORECASE,
 )
+
+
+#: Somebody who does with the speaker what comes next: "Clara and I …".
+_PERSON = re.compile(r"(?:[A-Z][a-z]+|[Mm]y \w+) and I\b")
+_ASIDE = re.compile(r",?\s+(?:while|which)\b[^,]*")
 
 
 class Sentence(msgspec.Struct, frozen=True):
@@ -97,7 +111,9 @@ def _straight(text: str) -> str:
 
 def clauses(sentence: str) -> list[str]:
     """The clauses of a sentence, in order."""
-    return [part.strip(" ,;") for part in _CUT.split(sentence) if part and part.strip(" ,;")]
+    if _PERSON.match(sentence):
+        return [sentence]
+    return [part.strip(" ,;") for part in _CUT.split(_ASIDE.sub("", sentence)) if part and part.strip(" ,;")]
 
 
 _CONTRACTIONS = tuple(
@@ -108,15 +124,19 @@ _CONTRACTIONS = tuple(
         (r"\bshan't\b", "shall not"),
         (r"\bain't\b", "am not"),
         (r"n't\b", " not"),
-        (r"\b(I)'?m\b(?! not?\w)", r"\1 am"),
+        (r"\b(I)'?m\b", r"\1 am"),
         (r"\b(I|you|we|they)'ve\b", r"\1 have"),
         (r"\b(I|you|he|she|it|we|they|that|there|this)'ll\b", r"\1 will"),
         (r"\b(you|we|they)'re\b", r"\1 are"),
-        (r"\b(he|she|it|that|there|what|who|here)'s (?=(?:been|got|gone|moved|become|started|left|just \w+ed)\b)", r"\1 has "),
+        (
+            r"\b(he|she|it|that|there|what|who|here)'s (?=(?:been|got|gone|moved|become|started|left|just \w+ed)\b)",
+            r"\1 has ",
+        ),
         (r"\b(he|she|it|that|there|what|who|here)'s\b", r"\1 is"),
         (r"\b(let)'s\b", r"\1 us"),
         (r"\bI'd\b", "I would"),
         (r"\b(you|he|she|it|we|they)'d\b", r"\1 would"),
+        (r"\b(name)'s (?=[A-Z])", r"\1 is "),
         (r"\bgonna\b", "going to"),
         (r"\bwanna\b", "want to"),
         (r"\bgotta\b", "have to"),

@@ -15,6 +15,13 @@ _DATED = {
     "es": {"since": "desde {d}", "until": "hasta {d}", "in": "({d})", "due": "para {d}"},
     "zh": {"since": "（自 {d} 起）", "until": "（到 {d} 为止）", "in": "（{d}）", "due": "（{d} 之前）"},
 }
+#: The sentence where the job that ended is not named.
+_LEFT = {
+    "en": "{n} no longer has their job",
+    "de": "{n} hat die Stelle nicht mehr",
+    "es": "{n} ya no tiene su trabajo",
+    "zh": "{n}离职了",
+}
 _FIRST_PERSON = (
     (r"\bI am\b", "{n} is"),
     (r"\bI was\b", "{n} was"),
@@ -28,7 +35,9 @@ _FIRST_PERSON = (
     (r"\b(?:myself|ourselves)\b", "themselves"),
     (r"\bme\b", "{n}"),
 )
-_AGREES = frozenset("can could will would must should may might shall".split())
+_AGREES = frozenset(
+    ["can", "could", "will", "would", "must", "should", "may", "might", "shall", "am", "is", "was", "were", "are", "had", "did", "who", "and", "or", "will", "not", "never"]
+)
 
 
 @cache
@@ -43,17 +52,29 @@ def shown_name(subject: str, language: str) -> str:
 
 
 def phrase(language: str, subject: str, slot: str, shown: str, form: str) -> str:
-    """"Ada no longer lives in Munich": the sentence of a slot's form, without a full stop."""
+    """ "Ada no longer lives in Munich": the sentence of a slot's form, without a full stop."""
+    if not shown:
+        return _LEFT[language].format(n=shown_name(subject, language))
     family = next((prefix for prefix in ("preferred_", "chosen_") if slot.startswith(prefix)), slot)
     table = _phrases(language)
     known = table.get(family, {})
     if form not in known:
         language, known = "en", _phrases("en").get(family, {})
-    fallback = f"{slot.replace('_', ' ')} is not" if form in {"negative", "no_longer"} else f"{slot.replace('_', ' ')} is"
+    fallback = (
+        f"{slot.replace('_', ' ')} is not" if form in {"negative", "no_longer"} else f"{slot.replace('_', ' ')} is"
+    )
     words = known.get(form, known.get("present", fallback + " {o}"))
-    said = words.format(o=shown, c=slot.removeprefix(family).replace("_", " ")) if family != slot else words.format(o=shown, c="")
+    said = (
+        words.format(o=shown, c=slot.removeprefix(family).replace("_", " "))
+        if family != slot
+        else words.format(o=shown, c="")
+    )
     said = re.sub(r"\ba (?=[aeio])", "an ", said) if language == "en" else said
-    said = re.sub(r"\ban? (?=(?:an?|the|my|two|three|\w+s) )", "", said) if form == "present" and slot in {"pet", "owns"} else said
+    said = (
+        re.sub(r"\ban? (?=(?:an?|the|my|two|three|\w+s) )", "", said)
+        if form == "present" and slot in {"pet", "owns"}
+        else said
+    )
     return f"{shown_name(subject, language)}{'' if language == 'zh' else ' '}{said}"
 
 
@@ -77,7 +98,8 @@ def third_person(text: str, subject: str) -> str:
     def agree(match: re.Match[str]) -> str:
         word = match[2]
         verb = lexicon.verb(word)
-        told = lexicon.third_person(word) if verb and verb.form == "base" and word not in _AGREES else word
+        plain = verb.form == "base" if verb else not re.search(r"(?:s|ed|ing|ly)$", word)
+        told = lexicon.third_person(word) if plain and word not in _AGREES else word
         return f"{name} {match[1] or ''}{told}"
 
     text = re.sub(r"\bI ((?:always|usually|just|also|often|still|never|first|then|really) )?(\w+)", agree, text)

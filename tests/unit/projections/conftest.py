@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from mnemolog.projections import fulltext, vectors
-from mnemolog.projections.connection import load_vec
-from mnemolog.projections.embedder import unit_rows
+from mnemolog.projections.connection import load_vec, open_reader
+from mnemolog.projections.embedder import WordLlamaEmbedder, unit_rows
+from mnemolog.projections.recall import recall
 from mnemolog.schema import tables
 from mnemolog.schema.ids import episode_id
 
@@ -51,6 +52,9 @@ class WordHashes:
 
 class Memory:
     """A space's file with helpers that add nodes as the fold does."""
+
+    START = START
+    DAY = DAY
 
     def __init__(self, path: Path, embedder: WordHashes) -> None:
         self.path = path
@@ -108,12 +112,31 @@ class Memory:
         self.con.execute(INSERT, row)
         fulltext.add(self.con, self.con.last_insert_rowid(), row[3], row[4], row[2])
 
+    def recall(self, query, **options):
+        options.setdefault("now", self.START + 1000 * self.DAY)
+        reader = open_reader(self.path)
+        try:
+            return recall(reader, query, embedder=self.embedder, **options)
+        finally:
+            reader.close()
+
+    def found(self, query, **options) -> list[str]:
+        return [result.content for result in self.recall(query, **options)]
+
     def embed(self, limit=1000) -> None:
         while rows := vectors.missing(self.con, limit):
             numbers, texts = zip(*rows, strict=True)
             made = self.embedder.embed(texts)
             with self.transaction():
                 vectors.store(self.con, self.embedder.name, numbers, texts, made)
+
+
+WORDLLAMA = WordLlamaEmbedder()
+
+
+@pytest.fixture
+def wordllama() -> WordLlamaEmbedder:
+    return WORDLLAMA
 
 
 @pytest.fixture

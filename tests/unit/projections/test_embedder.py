@@ -3,14 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mnemolog.projections.embedder import WordLlamaEmbedder, unit_rows
-
-WORDLLAMA = WordLlamaEmbedder()
+from mnemolog.projections.embedder import unit_rows
 
 
 @pytest.fixture(params=["wordllama", "twin"])
-def any_embedder(request, embedder):
-    return WORDLLAMA if request.param == "wordllama" else embedder
+def any_embedder(request, wordllama, embedder):
+    return wordllama if request.param == "wordllama" else embedder
 
 
 def test_vectors_have_the_stated_dimension_and_length_one(any_embedder):
@@ -35,13 +33,13 @@ def test_the_same_text_has_the_same_vector_in_any_company(any_embedder):
     assert all(np.array_equal(row, alone) for row in among[1::3])
 
 
-def test_wordllama_puts_related_words_nearer_than_unrelated_ones():
-    dog, puppy, tax = WORDLLAMA.embed(["my dog", "a puppy", "income tax"])
+def test_wordllama_puts_related_words_nearer_than_unrelated_ones(wordllama):
+    dog, puppy, tax = wordllama.embed(["my dog", "a puppy", "income tax"])
     assert dog @ puppy > dog @ tax + 0.2
 
 
-def test_only_the_beginning_of_a_long_text_counts():
-    short, long = WORDLLAMA.embed(["word " * 512, "word " * 512 + "income tax " * 1000])
+def test_only_the_beginning_of_a_long_text_counts(wordllama):
+    short, long = wordllama.embed(["word " * 512, "word " * 512 + "income tax " * 1000])
     assert np.allclose(short, long, atol=1e-5)
 
 

@@ -1,0 +1,249 @@
+"""`verify` notices any altered value: every column of every fold table, every index row, every checksum."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+from support.stories import BEGIN_MS, SmallEmbedder, created, folded, log_of, messages, said
+
+from mnemolog.projections import fulltext, vectors
+from mnemolog.projections.connection import open_reader
+from mnemolog.projections.integrity import fast_hash, verify
+from mnemolog.schema.tables import FOLD_TABLES, LOCAL_COLUMNS, definitions
+from mnemolog.workers.batches import Batches
+from mnemolog.workers.rebuild import index_vectors
+from mnemolog.workers.space_file import immediate, open_for_writing
+
+#: Rows for the tables that no event of this version fills yet, written as the fold would write them.
+EXTRA = (
+    "INSERT INTO scenes VALUES ('career', 'Ada writes Rust.', 2, 0, 5)",
+    "INSERT INTO scenes VALUES ('garden', 'Tomatoes.', 1, 1, 6)",
+    "INSERT INTO entities VALUES ('en-ada', 'person', 'Ada')",
+    "INSERT INTO entities VALUES ('en-rust', 'tool', 'Rust')",
+    "INSERT INTO entity_aliases VALUES ('ada', 'en-ada')",
+    "INSERT INTO entity_aliases VALUES ('countess', 'en-ada')",
+    "INSERT INTO jobs VALUES ('job-1', 0, 'extract', '[]', 'due')",
+    "INSERT INTO jobs VALUES ('job-2', 1, 'resolve', '[\"a\"]', 'done')",
+    """INSERT INTO nodes (node_id, type, cell_type, content, scene, salience, session, role, speaker, source_type, metadata,
+       occurred_at, utc_offset_min, seq, event_id, valid_from, valid_until, confidence, access_count, last_accessed,
+       decay_rate, fades_at, recorded_at, position_ms, position_seq)
+       VALUES ('ce-1', 'semantic', 'fact', 'Ada writes Rust.', 'career', 0.7, 's0', 'user', 'Ada', 'chat', '{"k":1}',
+       1, 60, 0, 'm00001', 1, 2, 0.9, 3, 4, 0.02, 5, 6, 7, 8)""",
+    "INSERT INTO edges VALUES ('entity', 'ce-1', 'en-ada', 1, 2, 0.9)",
+)
+
+
+@pytest.fixture(scope="session")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with a row in each fold table, both indexes complete, everything in the main file."""
+    path = tmp_path_factory.mktemp("sound") / "space.db"
+    log = log_of([created(), *messages(12), said("m00001", "reused"), b"rubbish"])
+    connection = folded(path, log)
+    batches = Batches(connection)
+    with immediate(connection):
+        batches._checksums.begin()
+        for statement in EXTRA:
+            connection.execute(statement)
+        number = connection.execute("SELECT max(number) FROM nodes").get
+        fulltext.add(connection, number, "Ada writes Rust.", "career", "fact")
+        batches._checksums.store()
+    index_vectors(connection, SmallEmbedder(), None, lambda _: None)
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    connection.close()
+    return path
+
+
+@pytest.fixture
+def altered(sound: Path, tmp_path: Path) -> Iterator[apsw.Connection]:
+    """A copy, to be altered behind the writer's back: no checksums are kept, no constraint is in the way."""
+    path = tmp_path / "space.db"
+    shutil.copy(sound, path)
+    connection = open_for_writing(path)
+    connection.execute("PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON")
+    yield connection
+    connection.close()
+
+
+def problems(connection: apsw.Connection) -> tuple[str, ...]:
+    reader = open_reader(Path(connection.db_filename("main")))
+    try:
+        return verify(reader).problems
+    finally:
+        reader.close()
+
+
+def columns() -> list[tuple[str, str]]:
+    """Every column of every fold table, by the definitions themselves."""
+    connection = apsw.Connection(":memory:")
+    connection.execute(definitions())
+    found = [
+        (table, row[0])
+        for table in FOLD_TABLES
+        for row in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))
+    ]
+    connection.close()
+    return found
+
+
+def key_of(table: str) -> str:
+    """A column that names a row."""
+    return next(name for of, name in columns() if of == table)
+
+
+def other_values(value: Any) -> list[Any]:
+    """Small changes of a value, the smallest that its type allows first."""
+    if value is None:
+        return [0, "0"]
+    if isinstance(value, str):
+        return [value + " ", ""]
+    if isinstance(value, bytes):
+        return [value[:-1] + bytes([value[-1] ^ 1]), b""]
+    return [value + 1, value + 1_000_003] if isinstance(value, int) else [value + 1e-12, value - 1.5]
+
+
+def alter(connection: apsw.Connection, table: str, column: str, which: int) -> None:
+    """Changes one value of one row, in the way that `which` says or, where that is not unique, in another."""
+    key = key_of(table)
+    rows = connection.execute(f"SELECT {key}, {column} FROM {table}").fetchall()
+    where, value = rows[len(rows) // 2]
+    values = other_values(value)
+    for other in values[which:] + values[:which]:
+        try:
+            connection.execute(f"UPDATE {table} SET {column} = ? WHERE {key} = ?", (other, where))
+        except (apsw.ConstraintError, apsw.MismatchError):
+            continue
+        return
+    raise AssertionError(f"{table}.{column} cannot be altered")
+
+
+def test_the_file_that_is_altered_here_is_sound_and_has_every_table(sound: Path) -> None:
+    reader = open_reader(sound)
+    assert verify(reader).problems == ()
+    assert all(reader.execute(f"SELECT count(*) FROM {table}").get for table in FOLD_TABLES)
+    reader.close()
+    assert {table for table, _ in columns()} == set(FOLD_TABLES)
+    assert len(columns()) > 60
+
+
+@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize(("table", "column"), columns(), ids=lambda name: name)
+def test_no_value_can_be_altered_unnoticed(altered: apsw.Connection, table: str, column: str, which: int) -> None:
+    alter(altered, table, column, which)
+    found = problems(altered)
+    assert found
+    assert column in LOCAL_COLUMNS.get(table, ()) or any(f"table {table}" in problem for problem in found)
+
+
+@pytest.mark.parametrize("table", FOLD_TABLES)
+def test_no_row_can_be_removed_unnoticed(altered: apsw.Connection, table: str) -> None:
+    key = key_of(table)
+    altered.execute(f"DELETE FROM {table} WHERE {key} = (SELECT min({key}) FROM {table})")
+    if table == "space":
+        with pytest.raises(TypeError):
+            problems(altered)
+        return
+    assert any(f"table {table}" in problem for problem in problems(altered))
+
+
+@pytest.mark.parametrize("table", [table for table in FOLD_TABLES if table != "space"])
+def test_no_row_can_be_added_unnoticed(altered: apsw.Connection, table: str) -> None:
+    names = [name for of, name in columns() if of == table]
+    row = list(altered.execute(f"SELECT * FROM {table} LIMIT 1").fetchall()[0])
+    for index, value in enumerate(row[:3]):
+        row[index] = other_values(value)[-1 if isinstance(value, int) else 0]
+    altered.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(names))})", row)
+    assert any(f"table {table}" in problem for problem in problems(altered))
+
+
+def test_two_values_swapped_between_rows_are_noticed(altered: apsw.Connection) -> None:
+    altered.execute(
+        "UPDATE nodes SET salience = CASE node_id WHEN 'ce-1' THEN 0.5 ELSE 0.7 END "
+        "WHERE node_id IN ('ce-1', (SELECT min(node_id) FROM nodes WHERE type = 'episodic'))"
+    )
+    assert "table nodes: a value differs from what was written" in problems(altered)
+
+
+@pytest.mark.parametrize("table", FOLD_TABLES)
+@pytest.mark.parametrize("how", ["sum", "count", "gone"])
+def test_no_checksum_can_be_altered_unnoticed(altered: apsw.Connection, table: str, how: str) -> None:
+    statement = {
+        "sum": "UPDATE checksums SET row_sum = zeroblob(32) WHERE table_name = ?",
+        "count": "UPDATE checksums SET row_count = row_count + 1 WHERE table_name = ?",
+        "gone": "DELETE FROM checksums WHERE table_name = ?",
+    }[how]
+    before = fast_hash(altered)
+    altered.execute(statement, (table,))
+    assert any(f"table {table}" in problem for problem in problems(altered))
+    assert fast_hash(altered) != before
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE fulltext SET content = content || ' more' WHERE rowid = 2",
+        "UPDATE fulltext SET scene = 'other' WHERE cell_type IS NOT NULL",
+        "UPDATE fulltext SET cell_type = 'plan' WHERE cell_type IS NOT NULL",
+        "DELETE FROM fulltext WHERE rowid = 3",
+        "INSERT INTO fulltext (rowid, content) VALUES (99, 'stray')",
+        "UPDATE fulltext_content SET c0 = 'altered' WHERE id = 2",
+        "DELETE FROM fulltext_content WHERE id = 2",
+        "UPDATE fulltext_data SET block = zeroblob(8) WHERE id > 10",
+        "DELETE FROM fulltext_docsize WHERE id = 2",
+    ],
+)
+def test_no_full_text_row_can_be_altered_unnoticed(altered: apsw.Connection, statement: str) -> None:
+    altered.execute(statement)
+    assert altered.changes() > 0 or "fulltext SET" in statement or "FROM fulltext " in statement
+    assert any("full text" in problem or "SQLite" in problem for problem in problems(altered))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE {vectors} SET vector = zeroblob(64) WHERE number = 2",
+        "UPDATE {vectors} SET vector = x'' WHERE number = 2",
+        "UPDATE {vectors} SET vector = (SELECT vector FROM {vectors} WHERE number = 3) WHERE number = 2",
+        "UPDATE {vectors} SET text_hash = zeroblob(16) WHERE number = 2",
+        "UPDATE {vectors} SET digest = zeroblob(8) WHERE number = 2",
+        "DELETE FROM {vectors} WHERE number = 2",
+        "INSERT INTO {vectors} SELECT 99, text_hash, vector, digest FROM {vectors} WHERE number = 2",
+        "UPDATE {bits}_vector_chunks00 SET vectors = zeroblob(length(vectors))",
+        "DELETE FROM {bits} WHERE number = 2",
+        "INSERT INTO {bits} (number, bits) VALUES (99, vec_bit(zeroblob(2)))",
+        "UPDATE vector_index SET model = 'another'",
+    ],
+)
+def test_no_vector_can_be_altered_unnoticed(altered: apsw.Connection, statement: str) -> None:
+    altered.execute(vectors.index_in_use(altered).sql(statement))
+    assert any("vectors" in problem for problem in problems(altered))
+
+
+def test_a_temporal_edge_that_the_order_does_not_give_is_noticed_even_with_its_checksum(
+    altered: apsw.Connection,
+) -> None:
+    batches = Batches(altered)
+    with immediate(altered):
+        batches._checksums.begin()
+        altered.execute("UPDATE edges SET target = 'ce-1' WHERE kind = 'temporal' AND valid_from > ?", (BEGIN_MS,))
+        batches._checksums.store()
+    assert any("temporal edges" in problem for problem in problems(altered))
+
+
+def test_every_page_that_is_torn_is_noticed(sound: Path, tmp_path: Path) -> None:
+    whole = sound.read_bytes()
+    size = int.from_bytes(whole[16:18], "big")
+    path = tmp_path / "torn.db"
+    for page in range(1, len(whole) // size, 3):
+        path.write_bytes(whole[: page * size] + bytes(size) + whole[(page + 1) * size :])
+        try:
+            with closing(open_reader(path)) as reader:
+                found: tuple[str, ...] = verify(reader).problems
+        except apsw.CorruptError as error:
+            found = (str(error),)
+        assert found, f"page {page}"

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mnemolog.projections.frequencies import TermFrequency
+from mnemolog.projections.questions import understand
+from mnemolog.projections.ranking import ARMS, WEIGHTS, Turn, rank
+
+DIMENSION = 4
+NOTHING = np.zeros(DIMENSION, np.float32)
+
+
+def turn(content, speaker=None, occurred_at=0, beyond=frozenset()):
+    return Turn(content, speaker, occurred_at, beyond)
+
+
+def ranking(query, *stretches, vectors=None, towards=NOTHING, documents=1, nodes=1000):
+    question = understand(query)
+    asked = zip(question.asked.terms, question.asked.words, strict=True)
+    frequencies = [TermFrequency(term, word, documents) for term, word in asked]
+    count = sum(map(len, stretches))
+    made = np.zeros((count, DIMENSION), np.float32) if vectors is None else np.array(vectors, np.float32)
+    return rank(question, frequencies, nodes, stretches, made, towards)
+
+
+def test_every_arm_has_a_weight_and_the_score_is_their_sum():
+    made = ranking("Tom?", [turn("Tom is here"), turn("no")])
+    assert set(made.arms) == set(ARMS) == set(WEIGHTS)
+    assert made.scores == pytest.approx(sum(made.arms.values()))
+
+
+def test_a_term_around_a_turn_counts_less_the_farther_it_stands():
+    lexical = ranking("tom", [turn("one"), turn("two"), turn("three"), turn("Tom"), turn("four")]).arms["lexical"]
+    assert lexical[3] == pytest.approx(1)
+    assert 1 > lexical[4] > lexical[2] > lexical[1] > lexical[0] > 0
+
+
+def test_a_term_four_turns_away_or_in_another_stretch_does_not_count():
+    turns = [turn("Tom"), *[turn("x")] * 4]
+    lexical = ranking("tom", turns, [turn("y")]).arms["lexical"]
+    assert lexical[3] > 0
+    assert lexical[4] == 0
+    assert lexical[5] == 0
+
+
+def test_a_rarer_term_counts_more():
+    question = understand("tom harbour")
+    frequencies = [TermFrequency("tom", "tom", 500), TermFrequency("harbour", "harbour", 1)]
+    vectors = np.zeros((2, DIMENSION), np.float32)
+    made = rank(question, frequencies, 1000, [[turn("Tom")], [turn("harbour")]], vectors, NOTHING)
+    assert made.scores[1] > made.scores[0]
+    assert made.coverage[1] > made.coverage[0] > 0
+    assert made.coverage.sum() == pytest.approx(1)
+
+
+def test_the_answer_to_a_question_like_this_one_gains():
+    made = ranking("Any pets?", [turn("Have you any pets?"), turn("Yes, a cat.")], [turn("The pets."), turn("Yes.")])
+    first, answer, *others = made.arms["answer"]
+    assert answer > 0.8 * WEIGHTS["answer"]
+    assert (first, others) == (0, [0, 0])
+    assert made.arms["asking"] == pytest.approx([WEIGHTS["asking"], 0, 0, 0])
+
+
+def test_who_is_named_counts_as_speaker_and_hardly_as_a_word():
+    made = ranking(
+        "What did Ada Lovelace say of Tom?", [turn("Tom is here", "Ada Lovelace")], [turn("Ada, Ada", "Ben")]
+    )
+    assert made.arms["speaker"] == pytest.approx([WEIGHTS["speaker"], 0])
+    assert made.arms["lexical"][1] < 0.3
+
+
+def test_a_name_alone_is_still_a_word():
+    made = ranking("Ada", [turn("Nothing", "Ada")], [turn("Ada!", "Ben")])
+    assert made.arms["lexical"] == pytest.approx([0, 1])
+
+
+def test_turns_that_tell_a_time_gain_only_where_a_time_is_asked():
+    turns = [turn("Tom came yesterday"), turn("Tom came"), turn("Tom came in 2019")]
+    assert ranking("When did Tom come?", turns).arms["time"] == pytest.approx([0.35, 0, 0.35])
+    assert ranking("Did Tom come?", turns).arms["time"] == pytest.approx([0, 0, 0])
+
+
+def test_the_nearer_vector_gains_with_a_part_of_its_neighbours():
+    east, north, west = np.eye(DIMENSION, dtype=np.float32)[0], np.eye(DIMENSION)[1], -np.eye(DIMENSION)[0]
+    made = ranking("x", [turn("a"), turn("b")], [turn("c")], vectors=[east, north, west], towards=east)
+    assert made.similarity == pytest.approx([1, 0, -1])
+    assert made.arms["vector"][0] == pytest.approx(WEIGHTS["vector"])
+    assert made.arms["vector"][0] > made.arms["vector"][1] > made.arms["vector"][2] == 0
+
+
+def test_vectors_that_hardly_differ_decide_nothing():
+    almost = [[1, 0, 0, 0], [1, 0.0001, 0, 0]]
+    made = ranking("x", [turn("a")], [turn("b")], vectors=almost, towards=np.array([1, 0, 0, 0], np.float32))
+    assert abs(made.arms["vector"][0] - made.arms["vector"][1]) < 0.01
+
+
+def test_a_term_beyond_the_end_of_a_long_text_counts_once():
+    made = ranking("tom harbour", [turn("filler", beyond=frozenset({"tom"}))], [turn("filler")])
+    assert made.coverage == pytest.approx([0.5, 0])
+
+
+def test_a_single_character_counts_wherever_it_begins_a_term():
+    made = ranking("鞋", [turn("鞋很舒服，新鞋")], [turn("今天下雨")])
+    assert made.coverage == pytest.approx([1, 0])

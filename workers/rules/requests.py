@@ -1,0 +1,37 @@
+"""Requests to the memory in English: remember, forget, "I meant C, not B"."""
+
+from __future__ import annotations
+
+import re
+
+from mnemolog.workers.rules import patterns
+
+_REMEMBER = patterns.one("remember")
+_FORGET = patterns.one("forget")
+_CORRECTION = patterns.several("correction")
+
+
+def remembered(text: str) -> str | None:
+    """What "remember that …" asks to remember, or None where nothing is asked."""
+    match = _REMEMBER.match(text.strip(" .!"))
+    if match is None:
+        return None
+    what: str = (match["what"] or match["bare"]).strip()
+    return None if re.match(r"(?:when|how|the time|to|me|us|if)\b|.*\byou\b", what, re.IGNORECASE) else what
+
+
+def forgotten(text: str) -> str | None:
+    """What "forget that …" asks to forget, or None where nothing is asked."""
+    match = _FORGET.match(text.strip(" .!?"))
+    if match is None or re.match(r"(?:it|about it|that)$", match["what"], re.IGNORECASE):
+        return None
+    return re.sub(r"^(?:that|about|the fact that|what I said about) ", "", match["what"])
+
+
+def corrected(text: str) -> tuple[str, str] | None:
+    """(what is meant, what was said by mistake) of "I meant C, not B"."""
+    for pattern in _CORRECTION:
+        match = pattern.match(text.strip(" .!"))
+        if match:
+            return match["new"].strip(), match["old"].strip()
+    return None
