@@ -1,0 +1,75 @@
+"""History: the chain of supersession that a fact stands in, with times, evidence and verdicts."""
+
+from __future__ import annotations
+
+import apsw
+import msgspec
+
+from mnemolog.projections.facts import Fact, facts
+from mnemolog.schema.cells import Cell
+from mnemolog.schema.ids import episode_id
+
+
+class Quotation(msgspec.Struct, frozen=True):
+    """A piece of evidence: the quote, and the message that it stands in."""
+
+    event_id: str
+    quote: str
+    content: str
+    speaker: str | None
+    occurred_at: int
+
+
+class PairVerdict(msgspec.Struct, frozen=True):
+    """What was judged of two facts, by whom, and whether it is in force."""
+
+    other: str
+    ruling: str
+    kind: str
+    judge: str
+    state: str
+
+
+class Link(msgspec.Struct, frozen=True):
+    """One fact of a chain with its evidence and its verdicts on the others."""
+
+    fact: Fact
+    evidence: tuple[Quotation, ...]
+    verdicts: tuple[PairVerdict, ...]
+
+
+_VERDICTS = """
+SELECT high, ruling, kind, judge, state FROM verdicts WHERE low = ?1
+UNION ALL SELECT low, ruling, kind, judge, state FROM verdicts WHERE high = ?1 ORDER BY 1
+"""
+
+
+def history(connection: apsw.Connection, node_id: str, at: int) -> list[Link]:
+    """The facts that a verdict of `same` or `supersedes` ties to a fact, itself included, oldest first.
+
+    Empty when there is no such fact. The caller spans it with a read transaction.
+    """
+    chain: dict[str, tuple[PairVerdict, ...]] = {}
+    waiting = [node_id]
+    while waiting:
+        current = waiting.pop()
+        if current in chain:
+            continue
+        chain[current] = tuple(PairVerdict(*row) for row in connection.execute(_VERDICTS, (current,)))
+        waiting += [verdict.other for verdict in chain[current] if verdict.ruling in ("same", "supersedes")]
+    found = facts(connection, at, everything=True, node_ids=chain)
+    return [Link(fact, _evidence(connection, fact.node_id), chain[fact.node_id]) for fact in found]
+
+
+def _evidence(connection: apsw.Connection, node_id: str) -> tuple[Quotation, ...]:
+    cell = msgspec.json.decode(
+        connection.execute("SELECT cell FROM cells WHERE node_id = ?", (node_id,)).get, type=Cell
+    )
+    return tuple(_quotation(connection, evidence.event_id, evidence.quote) for evidence in cell.evidence)
+
+
+def _quotation(connection: apsw.Connection, event_id: str, quote: str) -> Quotation:
+    content, speaker, occurred_at = connection.execute(
+        "SELECT content, speaker, occurred_at FROM nodes WHERE node_id = ?", (episode_id(event_id),)
+    ).get
+    return Quotation(event_id, quote, content, speaker, occurred_at)
