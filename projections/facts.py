@@ -20,9 +20,10 @@ FROM cells c JOIN nodes n USING (node_id)
 """
 _ORDER = " ORDER BY n.valid_from, n.occurred_at, n.seq, n.event_id, n.node_id"
 _COLUMNS = (
-    "node_id type cell_type content subject slot object polarity scene salience confidence decay_rate valid_from "
-    "valid_until fades_at occurred_at start due heir retracted pinned modality access_count"
-).split()
+    *("node_id", "type", "cell_type", "content", "subject", "slot", "object", "polarity", "scene", "salience"),
+    *("confidence", "decay_rate", "valid_from", "valid_until", "fades_at", "occurred_at", "start", "due", "heir"),
+    *("retracted", "pinned", "modality", "access_count"),
+)
 
 _EVIDENCE = """
 SELECT n.event_id, n.recorded_at FROM edges e JOIN nodes n ON n.node_id = e.target
