@@ -1,0 +1,207 @@
+"""Packs what a job needs into its payload, so that workers never open a database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import apsw
+import msgspec
+import numpy as np
+
+from mnemolog.schema.ids import episode_id
+from mnemolog.schema.jobs import (
+    MAX_PAYLOAD_BYTES,
+    AnyWork,
+    ConsolidateWork,
+    ExtractWork,
+    JobMessage,
+    ResolveWork,
+    SceneCell,
+    encode_work,
+)
+from mnemolog.schema.outcomes import CellsExtracted, ConflictsJudged, Engine, JobKind, Outcome, SceneConsolidated
+from mnemolog.workers.candidates import Vectors, cells_of, pairs_for
+from mnemolog.workers.fold.scenes import seen_hash
+
+EARLIER_MESSAGES = 4
+SCENES = 30
+FACTS = 20
+#: Of the facts, so many are the last that were learnt; the others are the nearest in meaning.
+RECENT_FACTS = 8
+SCENE_CELLS = 20
+#: Who concluded what nobody had to be asked about.
+NOBODY = Engine(name="none")
+#: What a message is cut to when nothing else helps; halved until the payload fits.
+FIRST_CUT_CHARS = 100_000
+
+
+class DueJob(msgspec.Struct, frozen=True):
+    """A job that is due; `made_at` is when it became so, in UTC milliseconds."""
+
+    job_key: str
+    generation: int
+    kind: JobKind
+    inputs: tuple[str, ...]
+    made_at: int
+
+
+_MESSAGE_FIELDS = ("event_id", "role", "content", "occurred_at", "session", "speaker", "utc_offset_min")
+_MESSAGE = ", ".join(_MESSAGE_FIELDS)
+_WINDOW = f"""
+    SELECT {_MESSAGE} FROM nodes
+    WHERE node_id IN (SELECT value FROM json_each(?)) AND type = 'episodic' ORDER BY occurred_at, seq, event_id
+"""
+_EARLIER = f"""
+    SELECT {_MESSAGE} FROM nodes
+    WHERE type = 'episodic' AND session = ?1 AND hidden = 0 AND job_key IS NOT NULL
+        AND (occurred_at, seq, event_id) < (SELECT occurred_at, seq, event_id FROM nodes WHERE node_id = ?2)
+    ORDER BY occurred_at DESC, seq DESC, event_id DESC LIMIT {EARLIER_MESSAGES}
+"""
+_FACTS = """
+    SELECT c.node_id, n.content FROM cells c JOIN nodes n USING (node_id)
+    WHERE c.subject IN (SELECT value FROM json_each(?)) AND c.heir IS NULL AND c.retracted IS NULL
+    ORDER BY n.valid_from, n.occurred_at, c.node_id
+"""
+_SCENE_CELLS = """
+    SELECT node_id, content, salience, valid_from FROM nodes JOIN cells USING (node_id)
+    WHERE scene = ? AND heir IS NULL AND retracted IS NULL ORDER BY salience DESC, valid_from DESC, node_id
+"""
+
+
+def pack(con: apsw.Connection, space: str, job: DueJob, vectors: Vectors) -> AnyWork | Outcome:
+    """The work of a job, at most MAX_PAYLOAD_BYTES when encoded; its outcome where there is nothing to ask an engine.
+
+    What does not fit is left out in this order: earlier messages, facts, pairs, the ends of long messages.
+    """
+    return _PACKERS[job.kind](con, space, job, vectors)
+
+
+def _fits(work: AnyWork) -> bool:
+    return len(encode_work(work).encode("utf-8")) <= MAX_PAYLOAD_BYTES
+
+
+def _json(values: Iterable[str]) -> str:
+    return msgspec.json.encode(list(values)).decode("utf-8")
+
+
+# ---- extract -----------------------------------------------------------------------------------------------------
+
+
+def _extract(con: apsw.Connection, space: str, job: DueJob, vectors: Vectors) -> ExtractWork | CellsExtracted:
+    window = [_message(row) for row in _rows(con, _WINDOW, (_json(job.inputs),))]
+    if not window:
+        return CellsExtracted(job_key=job.job_key, generation=job.generation, engine=NOBODY)
+    before = (window[0].session, episode_id(window[0].event_id))
+    earlier = [_message(row, read=True) for row in _rows(con, _EARLIER, before)]
+    facts = cells_of(con, _facts(con, window, vectors))
+    work = ExtractWork(
+        space=space,
+        job_key=job.job_key,
+        generation=job.generation,
+        messages=(*reversed(earlier), *window),
+        scenes=_scenes(con, window, vectors),
+        facts=tuple(sorted(facts, key=lambda fact: (fact.valid_from, fact.occurred_at, fact.id))),
+    )
+    return fitted(work)
+
+
+def _message(row: tuple[Any, ...], *, read: bool = False) -> JobMessage:
+    return JobMessage(**dict(zip(_MESSAGE_FIELDS, row, strict=True)), read=read)
+
+
+def _rows(con: apsw.Connection, sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    return con.execute(sql, values).fetchall()
+
+
+def fitted(work: ExtractWork) -> ExtractWork:
+    """The work cut to the size that a payload may have; a message keeps its beginning."""
+    if not _fits(work):
+        window = tuple(message for message in work.messages if not message.read)
+        work = msgspec.structs.replace(work, messages=window)
+    if not _fits(work):
+        work = msgspec.structs.replace(work, facts=())
+    most = FIRST_CUT_CHARS
+    while most and not _fits(work):
+        short = tuple(msgspec.structs.replace(message, content=message.content[:most]) for message in work.messages)
+        work = msgspec.structs.replace(work, messages=short)
+        most //= 2
+    return work
+
+
+def _scenes(con: apsw.Connection, window: Sequence[JobMessage], vectors: Vectors) -> tuple[str, ...]:
+    """The keys of the scenes that are nearest to one of the messages."""
+    known = [scene for (scene,) in con.execute("SELECT scene FROM scenes WHERE cells > 0 ORDER BY scene")]
+    if len(known) <= SCENES:
+        return tuple(known)
+    nearness = vectors.nearness(known, [message.content for message in window])
+    return tuple(sorted(known[index] for index in np.argsort(-nearness, kind="stable")[:SCENES]))
+
+
+def _facts(con: apsw.Connection, window: Sequence[JobMessage], vectors: Vectors) -> list[str]:
+    """The node ids of live facts about the speakers: the last ones, and those nearest to one of the messages."""
+    speakers = sorted({message.speaker or "user" for message in window if message.role == "user"})
+    known = _rows(con, _FACTS, (_json(speakers),))
+    ids = [str(node_id) for node_id, _ in known]
+    if len(ids) <= FACTS:
+        return ids
+    nearness = vectors.nearness([content for _, content in known], [message.content for message in window])
+    nearest = [ids[index] for index in np.argsort(-nearness, kind="stable")]
+    return list(dict.fromkeys([*ids[-RECENT_FACTS:], *nearest]))[:FACTS]
+
+
+# ---- resolve -----------------------------------------------------------------------------------------------------
+
+
+def _resolve(con: apsw.Connection, space: str, job: DueJob, vectors: Vectors) -> ResolveWork | ConflictsJudged:
+    pairs = pairs_for(con, job.inputs, vectors, again=job.generation > 1)
+    while pairs:
+        work = ResolveWork(
+            space=space,
+            job_key=job.job_key,
+            generation=job.generation,
+            cells=cells_of(con, {node_id for pair in pairs for node_id in pair}),
+            pairs=tuple(pairs),
+        )
+        if _fits(work):
+            return work
+        pairs = pairs[: len(pairs) // 2]
+    return ConflictsJudged(job_key=job.job_key, generation=job.generation, engine=NOBODY)
+
+
+# ---- consolidate -------------------------------------------------------------------------------------------------
+
+
+def _consolidate(con: apsw.Connection, space: str, job: DueJob, _: Vectors) -> ConsolidateWork | SceneConsolidated:
+    scene = job.inputs[0]
+    live = [_scene_cell(row) for row in _rows(con, _SCENE_CELLS, (scene,))]
+    seen = seen_hash(cell.node_id for cell in live)
+    if len(live) <= 1:
+        # The fold sums up a scene of one cell by itself; this closes a job that was opened when there were more.
+        return SceneConsolidated(
+            job_key=job.job_key,
+            generation=job.generation,
+            engine=NOBODY,
+            scene=scene,
+            summary=live[0].content if live else "-",
+            cells=tuple(cell.node_id for cell in live),
+            seen=seen,
+        )
+    return ConsolidateWork(
+        space=space,
+        job_key=job.job_key,
+        generation=job.generation,
+        scene=scene,
+        cells=tuple(live[:SCENE_CELLS]),
+        seen=seen,
+        summary=con.execute("SELECT summary FROM scenes WHERE scene = ?", (scene,)).get or "",
+    )
+
+
+def _scene_cell(row: tuple[Any, ...]) -> SceneCell:
+    node_id, content, salience, valid_from = row
+    return SceneCell(node_id=node_id, content=content, salience=salience, valid_from=valid_from)
+
+
+_Packer = Callable[[apsw.Connection, str, DueJob, Vectors], AnyWork | Outcome]
+_PACKERS: dict[JobKind, _Packer] = {"extract": _extract, "resolve": _resolve, "consolidate": _consolidate}
