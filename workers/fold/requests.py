@@ -34,11 +34,12 @@ def fact_remembered(ctx: Context, payload: FactRemembered, at: int) -> None:
 
 def fact_corrected(ctx: Context, payload: FactCorrected, at: int) -> None:
     """Adds what is true instead; it takes over the old fact's beginning, and the old one was never true."""
-    wrong = _cell_of(ctx, payload.node_id)
+    wrong = {node_id: _cell_of(ctx, node_id) for node_id in _saying_the_same(ctx, payload.node_id)}
     added = _state(ctx, payload, at)
-    _bury(ctx, wrong)
-    for node_id in added:
-        conflicts.give(ctx, node_id, payload.node_id, "supersedes", CORRECTION)
+    for old_id, cell in wrong.items():
+        _bury(ctx, cell)
+        for node_id in added:
+            conflicts.give(ctx, node_id, old_id, "supersedes", CORRECTION)
     cells.settle(ctx, added)
 
 
@@ -70,6 +71,20 @@ def _state(ctx: Context, payload: Statement, at: int) -> list[cells.NodeId]:
         else:
             added += [node_id] if node_id else []
     return added
+
+
+_SAME = """
+    WITH RECURSIVE same (node_id) AS (
+        VALUES (?)
+        UNION SELECT iif(v.low = s.node_id, v.high, v.low) FROM same s JOIN verdicts v ON s.node_id IN (v.low, v.high)
+        WHERE v.ruling = 'same' AND v.state = 'in_force'
+    ) SELECT node_id FROM same ORDER BY node_id
+"""
+
+
+def _saying_the_same(ctx: Context, node_id: str) -> list[str]:
+    """A cell and all that were judged to say the same: what is wrong in one is wrong in each."""
+    return [row[0] for row in ctx.run(_SAME, (node_id,))]
 
 
 def _cell_of(ctx: Context, node_id: str) -> Cell:

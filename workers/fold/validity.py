@@ -2,13 +2,15 @@
 
     valid_until(x) = min(stated end, valid_from of x's heirs)
 
-An heir is a cell that supersedes x, or says the same later; a retracted cell is nobody's heir. A cell that corrects
-another takes over its beginning, and the other was never true.
+An heir is a cell that supersedes x, or says the same later; a retracted cell is nobody's heir, but what said the same
+as a cell that was corrected is not true again by that. A cell that corrects another takes over its beginning, and the
+other was never true, whatever becomes of the cell that corrected it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
@@ -30,6 +32,11 @@ class Neighbour(msgspec.Struct, frozen=True):
     valid_from: int
     retracted: str | None
     later: bool
+
+    @property
+    def is_heir(self) -> bool:
+        """Whether it takes the cell's place."""
+        return self.later and (self.retracted is None or (self.retracted == CORRECTED and self.ruling == "same"))
 
 
 class Computed(msgspec.Struct, frozen=True):
@@ -63,18 +70,35 @@ def place_of(ctx: Context, node_id: str) -> tuple[int, int, int, str, str]:
 def _neighbours(ctx: Context, node_id: str) -> list[Neighbour]:
     here = place_of(ctx, node_id)
     return [
-        Neighbour(place[-1], ruling, kind, valid_from, retracted, tuple(place) > here)
-        for ruling, kind, valid_from, retracted, *place in ctx.run(_PAIRS, (node_id,))
+        Neighbour(
+            place[-1],
+            ruling,
+            kind,
+            valid_from,
+            retracted,
+            _corrects(ctx, place[-1], node_id) if kind == CORRECTION else tuple(place) > here,
+        )
+        for ruling, kind, valid_from, retracted, *place in ctx.run(_PAIRS, (node_id,)).fetchall()
     ]
+
+
+def _corrects(ctx: Context, node_id: str, other: str) -> bool:
+    """Which of the two of a correction is right: the one that says so, else what was said last; not what began last."""
+    return _said(ctx, node_id) > _said(ctx, other)
+
+
+def _said(ctx: Context, node_id: str) -> tuple[Any, ...]:
+    flag = ctx.get("SELECT ifnull(json_extract(cell, '$.correction'), 0) FROM cells WHERE node_id = ?", (node_id,))
+    return (flag, *place_of(ctx, node_id)[1:])
 
 
 def compute(start: int, stated_end: int | None, retracted: str | None, pairs: Iterable[Neighbour]) -> Computed:
     """What a cell's own beginning and end and its pairs make of it."""
     pairs = list(pairs)
     corrected_from = [pair.valid_from for pair in pairs if pair.kind == CORRECTION and not pair.later]
-    heirs = [pair for pair in pairs if pair.later and pair.retracted is None]
+    heirs = [pair for pair in pairs if pair.is_heir]
     if retracted != "forgotten":
-        retracted = CORRECTED if any(pair.kind == CORRECTION for pair in heirs) else None
+        retracted = CORRECTED if any(pair.kind == CORRECTION and pair.later for pair in pairs) else None
     heir = min(heirs, key=lambda pair: (pair.valid_from, pair.node_id), default=None)
     ends = [end for end in (stated_end, heir.valid_from if heir else None) if end is not None]
     return Computed(min([start, *corrected_from]), min(ends, default=None), heir.node_id if heir else None, retracted)
@@ -122,11 +146,7 @@ def _store(ctx: Context, node_id: str, new: Computed) -> None:
 
 def _link_heirs(ctx: Context, node_id: str, pairs: list[Neighbour]) -> None:
     """Makes the supersedes edges into a cell those of its heirs."""
-    wanted = {
-        pair.node_id: pair.valid_from
-        for pair in pairs
-        if pair.later and pair.retracted is None and pair.ruling == "supersedes"
-    }
+    wanted = {pair.node_id: pair.valid_from for pair in pairs if pair.is_heir and pair.ruling == "supersedes"}
     there = dict(
         ctx.run("SELECT source, valid_from FROM edges WHERE kind = 'supersedes' AND target = ?", (node_id,)).fetchall()
     )
