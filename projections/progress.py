@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
+import apsw
 import msgspec
 import redis
 
+from mnemolog.projections import vectors
 from mnemolog.projections.connection import open_reader
-from mnemolog.projections.status import Counts, counts
+from mnemolog.projections.integrity import position_of
+from mnemolog.projections.status import last_failure
 from mnemolog.schema import keys
 from mnemolog.schema.endpoint import translate
 from mnemolog.schema.errors import MnemologError, SpaceNotFound
@@ -27,7 +31,10 @@ class NotDone(MnemologError):
 
 
 class Backlog(msgspec.Struct, frozen=True):
-    """What is left to do: entries to fold, vectors to make, jobs to run; and what waits for a person."""
+    """What is left to do: entries to fold, vectors to make, jobs to run; and what waits for a person.
+
+    `jobs_by_kind` counts the due jobs, `last_failure` says why the last job that failed did.
+    """
 
     position: Position
     target: Position
@@ -36,6 +43,8 @@ class Backlog(msgspec.Struct, frozen=True):
     jobs_due: int
     jobs_failed: int
     dead_letters: int
+    jobs_by_kind: dict[str, int] = {}
+    last_failure: str | None = None
 
     @property
     def is_done(self) -> bool:
@@ -52,31 +61,35 @@ def writer_position(stream: Stream) -> Position | None:
     return Position.parse(told) if told else None
 
 
-def _counts(settings: Settings) -> Counts | None:
+def backlog(settings: Settings, target: Position) -> Backlog:
+    """What is left to do up to a position of the stream."""
+    nothing = Backlog(START, target, target > START, 0, 0, 0, 0)
     try:
         connection = open_reader(settings.file)
     except SpaceNotFound:
-        return None
+        return nothing
     try:
-        found = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'space'").get
-        return counts(connection) if found else None
+        with connection:
+            there = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'space'").get
+            found = _backlog(connection, target) if there else nothing
     finally:
         connection.close()
+    return found
 
 
-def backlog(settings: Settings, target: Position) -> Backlog:
-    """What is left to do up to a position of the stream."""
-    found = _counts(settings)
-    if found is None:
-        return Backlog(START, target, target > START, 0, 0, 0, 0)
+def _backlog(connection: apsw.Connection, target: Position) -> Backlog:
+    due: list[Any] = connection.execute("SELECT kind, count(*) FROM jobs WHERE state = 'due' GROUP BY kind").fetchall()
+    position = position_of(connection)
     return Backlog(
-        position=found.position,
+        position=position,
         target=target,
-        unfolded=found.position < target,
-        vectors_missing=found.vectors.missing,
-        jobs_due=found.jobs["due"],
-        jobs_failed=found.jobs["failed"],
-        dead_letters=found.dead_letters,
+        unfolded=position < target,
+        vectors_missing=vectors.state(connection).missing,
+        jobs_due=sum(count for _, count in due),
+        jobs_failed=connection.execute("SELECT count(*) FROM jobs WHERE state = 'failed'").get,
+        dead_letters=connection.execute("SELECT count(*) FROM dead_letters WHERE state = 'parked'").get,
+        jobs_by_kind=dict(due),
+        last_failure=last_failure(connection),
     )
 
 
@@ -105,5 +118,10 @@ def _what_is_left(left: Backlog, stream: Stream, timeout_s: float) -> str:
     )
     return (
         f"space {stream.space!r} is not done after {timeout_s:g} s: folded up to {left.position} of {left.target}, "
-        f"{left.vectors_missing} vectors missing, {left.jobs_due} jobs due{running}"
+        f"{left.vectors_missing} vectors missing, {_due(left)}{running}"
     )
+
+
+def _due(left: Backlog) -> str:
+    kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(left.jobs_by_kind.items()))
+    return f"{left.jobs_due} jobs due" + (f" ({kinds}: does a worker run for each queue?)" if kinds else "")
