@@ -19,11 +19,13 @@ from mnemolog.schema.cells import Candidate, Cell
 
 #: Of one slot, the nearest in time are candidates: this many earlier ones and as many later ones.
 SAME_SLOT = 8
-#: Alike in meaning are the first few with at least this cosine. Measured on pairs of statements of which the second
-#: replaces the first: a cell that has neither slot nor object needs more of them for the right one to be among them.
+#: Alike in meaning are the first few with at least this cosine, by how much the poorer cell of a pair says beside its
+#: sentence: nothing, its object or its slot, or both. Measured on 213 pairs of statements of which the second replaces
+#: the first: that one is among the candidates for 100 % of them with slots, 98 % without, 98 % with nothing but text.
+LEAST_COSINE = (0.1, 0.2, 0.3)
 ALIKE = 6
+#: A cell with neither slot nor object needs more of them.
 ALIKE_BARE = 20
-LEAST_COSINE = 0.2
 #: The vectors that are kept: about a kilobyte each.
 CACHED = 20_000
 
@@ -39,6 +41,11 @@ class Other(msgspec.Struct, frozen=True):
     ends: str | None
     content: str
     place: tuple[Any, ...]
+
+    @property
+    def detail(self) -> int:
+        """How much it says beside its sentence: its slot, its object."""
+        return bool(self.slot) + bool(self.object)
 
     @property
     def text(self) -> str:
@@ -144,10 +151,10 @@ def _alike(cell: Other, others: Sequence[Other], cosines: NDArray[np.float32], n
     close = [
         (float(cosine), other.node_id)
         for other, cosine in zip(others, cosines, strict=True)
-        if cosine >= LEAST_COSINE and other.node_id != cell.node_id
+        if cosine >= LEAST_COSINE[min(cell.detail, other.detail)] and other.node_id != cell.node_id
     ]
     close.sort(key=lambda item: (-item[0], item[1]))
-    most = ALIKE if cell.slot or cell.object else ALIKE_BARE
+    most = ALIKE if cell.detail else ALIKE_BARE
     return {node_id for _, node_id in close[:most]} | {node_id for _, node_id in close if node_id in new}
 
 
