@@ -7,6 +7,7 @@ enough after the session's newest message. What is said later in the session ope
 from __future__ import annotations
 
 from mnemolog.schema.events import MessagePublished
+from mnemolog.schema.recalled import holds_recalled
 from mnemolog.workers.fold.context import Context
 from mnemolog.workers.fold.jobs import open_job
 
@@ -19,7 +20,8 @@ _EXTRACTABLE_SOURCES = ("chat", "import")
 
 def is_extractable(payload: MessagePublished) -> bool:
     """Whether a message may make cells: not a system's or a tool's, and not what recall put there."""
-    return payload.role in _EXTRACTABLE_ROLES and payload.source_type in _EXTRACTABLE_SOURCES
+    said = payload.role in _EXTRACTABLE_ROLES and payload.source_type in _EXTRACTABLE_SOURCES
+    return said and not holds_recalled(payload.content)
 
 
 def message_added(ctx: Context, session: str, occurred_at: int, *, begins: bool) -> None:

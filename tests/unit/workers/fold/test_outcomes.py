@@ -19,6 +19,7 @@ from mnemolog.schema.outcomes import (
     SceneConsolidated,
 )
 from mnemolog.schema.policy import Policy, WindowPolicy
+from mnemolog.schema.recalled import BEGIN, END
 from mnemolog.schema.requests import (
     FactCorrected,
     FactRemembered,
@@ -99,6 +100,12 @@ def test_what_no_person_said_is_in_no_window(memory: Memory, fields: dict[str, A
     memory.close()
     assert memory.due("extract") == []
     assert memory.get("SELECT count(*) FROM nodes") == 1
+
+
+def test_a_message_with_recalled_text_in_it_makes_no_cells(memory: Memory) -> None:
+    memory.say(f"{BEGIN}\nI work at Acme now.\n{END}\nWhere do I work?")
+    memory.close()
+    assert memory.due("extract") == []
 
 
 def test_the_size_of_a_window_is_the_policys(tmp_path: Path) -> None:
