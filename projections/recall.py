@@ -6,6 +6,7 @@ them together (`ranking`). Method and parameters: see those modules, and DESIGN'
 
 from __future__ import annotations
 
+import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from mnemolog.projections.candidates import FULLTEXT_CANDIDATES, VECTOR_CANDIDAT
 from mnemolog.projections.frequencies import FrequencyCache
 from mnemolog.projections.questions import understand
 from mnemolog.projections.ranking import REACH, WEIGHTS, Ranking, rank
+from mnemolog.schema.errors import EngineError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from mnemolog.projections.candidates import Candidate, Wanted
     from mnemolog.projections.embedder import Embedder
     from mnemolog.projections.questions import Question
+
+log = logging.getLogger("mnemolog.recall")
 
 #: The answer is empty unless a candidate has this share of the weight of the question's terms in or around it, or
 #: is this similar to the question, or is of a date that the question names.
@@ -90,13 +94,23 @@ def recall(
     """
     question = understand(query)
     wanted = candidates.Wanted(now, None if types is None else tuple(types))
-    vector = embedder.embed([question.text])[0]
+    vector = _embedded(embedder, question.text)
     with _snapshot(con):
         best = _search(con, question, vector, embedder.name, wanted, limit) if question.asked.terms else []
         if best or not fallback:
             return _results(con, best, is_fallback=False)
         salient = [_Scored(number) for number in candidates.most_salient(con, wanted, limit)]
         return _results(con, salient, is_fallback=True)
+
+
+def _embedded(embedder: Embedder, text: str) -> NDArray[np.float32] | None:
+    """The vector of a text; None while the embedder fails: then full text answers alone."""
+    try:
+        vector: NDArray[np.float32] = embedder.embed([text])[0]
+    except EngineError as error:
+        log.warning("searched by full text alone: %s", error)
+        return None
+    return vector
 
 
 @contextmanager
@@ -111,14 +125,14 @@ def _snapshot(con: apsw.Connection) -> Iterator[None]:
 
 
 def _search(
-    con: apsw.Connection, question: Question, vector: NDArray[np.float32], model: str, wanted: Wanted, limit: int
+    con: apsw.Connection, question: Question, vector: NDArray[np.float32] | None, model: str, wanted: Wanted, limit: int
 ) -> list[_Scored]:
     nodes: int = con.execute("SELECT coalesce(max(number), 0) FROM nodes").get
     index = vectors.index_in_use(con)
     frequencies = _FREQUENCIES.of(con, question.asked, nodes)
     seeds = candidates.by_fulltext(con, frequencies, nodes, wanted, max(limit, FULLTEXT_CANDIDATES))
     # Vectors of another model say nothing about this one's.
-    query = vector if index.model == model else np.zeros(index.dimension, np.float32)
+    query = vector if vector is not None and index.model == model else np.zeros(index.dimension, np.float32)
     if query.any():
         seeds += candidates.by_vector(con, index, query, wanted, max(limit, VECTOR_CANDIDATES))
     seeds += candidates.by_date(con, question.dates, wanted)
