@@ -71,7 +71,7 @@ def evidence_of(fact: dict[str, Any]) -> frozenset[str]:
 
 
 def chat_request(body: dict[str, Any]) -> Request:
-    """What a chat completion is asked for. Raises KeyError, TypeError or ValueError for a body that is none."""
+    """What a chat completion is asked for. Raises KeyError, TypeError or ValueError for another body."""
     messages: Sequence[dict[str, Any]] = body["messages"]
     texts = list(_texts(messages))
     asked = [_content(message) for message in messages if message["role"] == "user"]
@@ -88,11 +88,9 @@ def chat_request(body: dict[str, Any]) -> Request:
 
 
 def embeddings_request(body: dict[str, Any]) -> Request:
-    """What embeddings are asked for. Raises KeyError, TypeError or ValueError for a body that is none."""
+    """What embeddings are asked for. Raises KeyError, TypeError or ValueError for another body."""
     given = body["input"]
-    inputs = (given,) if isinstance(given, str) else tuple(given)
-    if not all(isinstance(text, str) for text in inputs):
-        raise TypeError("input is a text or a list of texts")
+    inputs = (given,) if isinstance(given, str) else msgspec.convert(given, tuple[str, ...])
     return Request(kind="embeddings", text="\n".join(inputs), inputs=inputs, prompt_chars=sum(map(len, inputs)))
 
 
