@@ -1,15 +1,21 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
+from typing import get_args
 
 import pytest
 from support.work import NOW, conflict, fact, message, scene, window
 
 from mnemolog.gateway.model_server import Fault, Request, Script, read_script
+from mnemolog.gateway.model_server.faults import FaultName
 from mnemolog.gateway.model_server.request import chat_request
 from mnemolog.gateway.model_server.script import Rule
 from mnemolog.schema.errors import InvalidInput
 from mnemolog.workers.engines import inputs
+
+DOCUMENTATION = (Path(__file__).parents[3] / "docs" / "model-server.md").read_text(encoding="utf-8")
 
 
 def asked(document: str) -> Request:
@@ -138,3 +144,20 @@ def test_a_bad_line_of_a_script_is_named(tmp_path, line):
     path.write_text(f"# one\n{line}\n", encoding="utf-8")
     with pytest.raises(InvalidInput, match="line 2"):
         read_script(path)
+
+
+def test_the_script_in_the_documentation_can_be_read(tmp_path):
+    path = tmp_path / "script.jsonl"
+    path.write_text(re.search(r"```json\n(.*?)```", DOCUMENTATION, re.DOTALL)[1], encoding="utf-8")
+    read_script(path)
+
+
+@pytest.mark.parametrize("name", [*Rule.__struct_fields__, *Fault.__struct_fields__, *get_args(FaultName)])
+def test_the_documentation_tells_every_field_and_fault(name):
+    assert f"`{name}`" in DOCUMENTATION
+
+
+def test_the_function_in_the_documentation_answers(capsys):
+    code = re.search(r"```python\n(.*?)```", DOCUMENTATION, re.DOTALL)[1]
+    exec(compile(code, "docs/model-server.md", "exec"), {})
+    assert "'extract': 0" in capsys.readouterr().out
