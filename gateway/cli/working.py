@@ -87,7 +87,11 @@ def worker(context: Context, kind: str, count: int) -> None:
 
 @click.group()
 def jobs() -> None:
-    """Jobs: what is to be extracted, resolved or consolidated, and what became of it."""
+    """Jobs: what is to be extracted, resolved or consolidated, and what became of it.
+
+    \b
+    mnemolog jobs list
+    """
 
 
 @jobs.command(name="list")
