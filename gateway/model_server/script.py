@@ -71,7 +71,7 @@ def _either(wanted: tuple[str, str] | None, first: Fact, second: Fact, fits: Cal
 
 
 class Script:
-    """Answers by rules. Where none fits: no cells, all pairs compatible, the facts as a summary, the text repeated."""
+    """Answers by rules. Where none fits: no cells, no verdicts, the facts as a summary, the text repeated."""
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         self._rules = tuple(rules)
@@ -114,8 +114,8 @@ def _judged(rules: list[Rule], request: Request) -> Iterable[dict[str, Any]]:
     judging = [rule for rule in rules if rule.ruling is not None]
     for first, second in request.pairs:
         found = next((rule for rule in judging if rule.matches_pair(first, second)), None)
-        ruling, why = (found.ruling, found.why) if found else ("compatible", "unrelated")
-        yield {"first": first["id"], "second": second["id"], "ruling": ruling, "kind": why}
+        if found is not None:
+            yield {"first": first["id"], "second": second["id"], "ruling": found.ruling, "kind": found.why}
 
 
 def _joined(request: Request) -> str:

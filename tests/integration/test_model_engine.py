@@ -6,6 +6,7 @@ import json
 import logging
 import threading
 
+import msgspec
 import pytest
 from support.work import KEY, NOW, conflict, fact, message, scene, window
 
@@ -74,12 +75,19 @@ def test_all_pairs_of_a_job_are_judged_in_one_call(engine, server):
         fact("ce-3", "Ada has a cat.", at=NOW + 2),
     )
     outcome = engine.resolve(conflict(*facts, pairs=(("ce-2", "ce-1"), ("ce-3", "ce-1"))))
-    assert set(outcome.verdicts) == {
-        PairVerdict("ce-1", "ce-2", "supersedes", "changed"),
-        PairVerdict("ce-1", "ce-3", "compatible", "unrelated"),
-    }
+    assert outcome.verdicts == (PairVerdict("ce-1", "ce-2", "supersedes", "changed"),)
     assert (outcome.candidates, outcome.engine.prompt_version) == (2, "resolve.v1")
     assert server.counters.requests["resolve"] == 1
+
+
+def test_a_job_that_is_done_again_takes_back_what_it_no_longer_says(engine):
+    facts = (fact("ce-1", "Ada works at Bosch."), fact("ce-2", "Ada works at Acme."), fact("ce-3", "Ada has a cat."))
+    work = conflict(*facts, pairs=(("ce-2", "ce-1"), ("ce-3", "ce-1")))
+    outcome = engine.resolve(msgspec.structs.replace(work, generation=2))
+    assert {(verdict.second, verdict.ruling) for verdict in outcome.verdicts if verdict.first == "ce-3"} == {
+        ("ce-1", "compatible")
+    }
+    assert [verdict.ruling for verdict in outcome.verdicts] == ["supersedes", "compatible"]
 
 
 def test_a_scene_is_summed_up_under_a_hundred_words(engine):

@@ -16,6 +16,8 @@ from mnemolog.schema.times import DAY, show
 
 _MOST_OFFSET_MIN = 24 * 60 - 1
 _QUOTE_CHARS = 500
+_TOLD = ("content", "cell_type", "subject", "slot", "object", "polarity", "modality", "basis")
+_DATES = ("holds_from", "holds_until", "due")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
@@ -98,22 +100,8 @@ def _known(fact: Candidate) -> dict[str, Any]:
 
 def _fact(fact: Candidate) -> dict[str, Any]:
     cell = fact.cell
-    stated = {
-        "holds_from": cell.holds_from,
-        "holds_until": cell.holds_until,
-        "due": cell.due,
-    }
-    return {
-        "id": fact.id,
-        "content": cell.content,
-        "cell_type": cell.cell_type,
-        "subject": cell.subject,
-        "slot": cell.slot,
-        "object": cell.object,
-        "polarity": cell.polarity,
-        "modality": cell.modality,
-        "basis": cell.basis,
-        "said_at": show(fact.occurred_at),
-        **{name: show(ms) for name, ms in stated.items() if ms is not None},
-        "evidence": [{"event_id": said.event_id, "quote": said.quote[:_QUOTE_CHARS]} for said in cell.evidence],
-    }
+    said = msgspec.to_builtins(cell)
+    told = {name: said[name] for name in _TOLD if name in said}
+    dates = {name: show(said[name]) for name in _DATES if name in said}
+    quotes = [{"event_id": evidence.event_id, "quote": evidence.quote[:_QUOTE_CHARS]} for evidence in cell.evidence]
+    return {"id": fact.id, **told, "said_at": show(fact.occurred_at), **dates, "evidence": quotes}

@@ -6,7 +6,7 @@ import redis
 
 from mnemolog.schema.jobs import ConsolidateWork, ExtractWork, ResolveWork
 from mnemolog.schema.model_settings import ModelSettings
-from mnemolog.schema.outcomes import CellsExtracted, ConflictsJudged, Engine, SceneConsolidated
+from mnemolog.schema.outcomes import CellsExtracted, ConflictsJudged, Engine, PairVerdict, SceneConsolidated
 from mnemolog.schema.summaries import bounded
 from mnemolog.workers.engines import inputs, replies
 from mnemolog.workers.engines.budget import Budget
@@ -47,7 +47,7 @@ class ModelEngine:
         )
 
     def resolve(self, work: ResolveWork) -> ConflictsJudged:
-        """Verdicts on pairs of cells. What they name is for the fold to check."""
+        """Verdicts on pairs of cells; a pair without one is compatible. What they name is for the fold to check."""
         reply = self._ask(RESOLVE, "judge conflicts", inputs.of_resolve(work), work.space)
         verdicts, refused = replies.verdicts(replies.items(reply, "verdicts"))
         return ConflictsJudged(
@@ -55,7 +55,7 @@ class ModelEngine:
             generation=work.generation,
             engine=self._engine(RESOLVE, reply),
             raw=reply.text,
-            verdicts=verdicts,
+            verdicts=verdicts + _left_out(work, verdicts),
             refused=refused,
             candidates=len(work.pairs),
         )
@@ -96,3 +96,11 @@ class ModelEngine:
             cost_usd=self._settings.cost_usd(reply.tokens_in, reply.tokens_out),
             took_ms=reply.took_ms,
         )
+
+
+def _left_out(work: ResolveWork, verdicts: tuple[PairVerdict, ...]) -> tuple[PairVerdict, ...]:
+    """Of a job that is done again, the pairs of which nothing was said: an earlier verdict on them is taken back."""
+    if work.generation == 1:
+        return ()
+    judged = {frozenset((verdict.first, verdict.second)) for verdict in verdicts}
+    return tuple(PairVerdict(*pair, "compatible", "unrelated") for pair in work.pairs if frozenset(pair) not in judged)

@@ -46,13 +46,20 @@ def test_text_that_looks_like_instructions_or_the_end_of_the_document_stays_data
 def test_a_pair_is_told_with_both_facts_dates_and_quotes_the_earlier_first():
     old, new = (
         fact("ce-2", "Ada works at A."),
-        fact("ce-1", "Ada works at B.", event_id="e2", at=NOW + 1, holds_from=NOW),
+        fact("ce-1", "Ada works at B.", event_id="e2", at=NOW + 1, holds_from=NOW, polarity=-1),
     )
     told = json.loads(inputs.of_resolve(conflict(new, old, pairs=(("ce-1", "ce-2"),))))
     assert told["pairs"] == [["ce-2", "ce-1"]]
-    assert told["facts"][0]["evidence"] == [{"event_id": "e2", "quote": "Ada works at B."}]
-    assert told["facts"][0]["said_at"] == "2026-03-09T09:00:00.001Z"
-    assert told["facts"][0]["holds_from"] == "2026-03-09T09:00:00Z"
+    assert told["facts"][0] == {
+        "id": "ce-1",
+        "content": "Ada works at B.",
+        "cell_type": "fact",
+        "subject": "Ada",
+        "polarity": -1,
+        "said_at": "2026-03-09T09:00:00.001Z",
+        "holds_from": "2026-03-09T09:00:00Z",
+        "evidence": [{"event_id": "e2", "quote": "Ada works at B."}],
+    }
 
 
 def test_a_scene_is_told_with_its_present_summary():
