@@ -21,6 +21,7 @@ class Run(msgspec.Struct, frozen=True):
 
     events_per_s: float
     vectors_per_s: float
+    processor_s: float
     writer_mb: float
     file_mb: float
     archive_mb: float
@@ -49,6 +50,7 @@ def backlog(bench: Workbench, nodes: int, runs: int) -> list[Figure]:
             better="more",
             target=TARGET_VECTORS_PER_S,
         ),
+        Figure(name="processor time of both", unit="s", values=[run.processor_s for run in done]),
         Figure(
             name=f"writer's peak memory, {nodes:,} nodes",
             unit="MB",
@@ -66,13 +68,14 @@ def _run(bench: Workbench, name: str, space: str, nodes: int) -> Run:
     with bench.writer(settings) as writer:
         with writer.reading() as connection:
             seen = [(time.perf_counter(), now) for now in writer.follow(connection, nodes)]
-        peak = writer.peak_rss_mb
+        peak, processor_s = writer.peak_rss_mb, writer.processor_s
     # The process started before; it is the folding that is measured.
     curve = [(at, now) for at, now in seen if now.nodes]
     events_per_s, vectors_per_s = _rates(curve, nodes)
     done = Run(
         events_per_s=events_per_s,
         vectors_per_s=vectors_per_s,
+        processor_s=round(processor_s, 2),
         writer_mb=round(peak, 1),
         file_mb=round(settings.file.stat().st_size / 1e6, 1),
         archive_mb=round(archive_facts(settings.archive).bytes / 1e6, 1),

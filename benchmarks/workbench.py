@@ -15,6 +15,7 @@ from pathlib import Path
 
 import apsw
 import msgspec
+import psutil
 from conversation import messages
 from machine import peak_rss_mb
 
@@ -79,6 +80,12 @@ class Writer:
     def peak_rss_mb(self) -> float:
         """The most memory it has had resident, in MB."""
         return peak_rss_mb(self._process.pid)
+
+    @property
+    def processor_s(self) -> float:
+        """The processor time it has used, in seconds."""
+        used = psutil.Process(self._process.pid).cpu_times()
+        return float(used.user + used.system)
 
     def check(self) -> None:
         """Raises RuntimeError, with what it wrote last, when it has ended."""

@@ -11,6 +11,7 @@ import redis
 import redis.asyncio
 import stamina
 
+from mnemolog.producers.appending import appendfsync_of, asks_to_wait, commands, ids_in, version_of
 from mnemolog.producers.connecting import PIPELINE, RETRY, clock, lost, new_salt, settings_of, url_of
 from mnemolog.producers.messages import Builder, Message, Outgoing, Published, Time, closing
 from mnemolog.schema import keys
@@ -40,6 +41,8 @@ class AsyncProducer:
         self._key = keys.stream(self.space)
         self._builder = Builder(self.space, clock)
         self._stream_seen = False
+        self._durability = settings.durability
+        self._synced: bool | None = None
 
     async def publish(
         self,
@@ -83,7 +86,7 @@ class AsyncProducer:
         return (await self.send_many([self._builder.event(closing(session, occurred_at), event_id)]))[0]
 
     async def send_many(self, events: Sequence[Outgoing]) -> list[Published]:
-        """Appends events in one round trip, all of them again with the same ids when a reply was lost."""
+        """Appends all events in one round trip, or none; all of them again with the same ids when a reply was lost."""
         async for attempt in stamina.retry_context(**RETRY):
             with attempt:
                 positions = await self._append_or_create(events)
@@ -106,11 +109,21 @@ class AsyncProducer:
         return [Position.parse(id_) for id_ in added if id_ is not None]
 
     async def _append(self, events: Sequence[Outgoing]) -> list[bytes | None]:
+        synced = await self._is_synced()
         async with self._client.pipeline(transaction=False) as pipe:
-            for event in events:
-                pipe.execute_command("XADD", self._key, "NOMKSTREAM", "*", keys.BODY_FIELD, event.body)
-            added: list[bytes | None] = await pipe.execute()
-        return added
+            for command in commands(self._key, events, synced=synced):
+                pipe.execute_command(*command)
+            return ids_in(await pipe.execute(raise_on_error=False), len(events), synced=synced)
+
+    async def _is_synced(self) -> bool:
+        """Whether appends wait for the server's disk; the server is asked once."""
+        if self._synced is None:
+            client = self._client
+            self._synced = self._durability == "power" and asks_to_wait(
+                appendfsync_of(await client.config_get("appendfsync")),
+                version_of(await client.info("server")),
+            )
+        return self._synced
 
     async def _create_stream(self) -> None:
         async with self._client.pipeline(transaction=True) as pipe:

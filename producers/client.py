@@ -10,9 +10,9 @@ from typing import Any, Self
 import redis
 import stamina
 
+from mnemolog.producers.appending import appendfsync_of, asks_to_wait, commands, ids_in, version_of
 from mnemolog.producers.connecting import PIPELINE, RETRY, clock, lost, new_salt, settings_of, url_of
 from mnemolog.producers.messages import Builder, Message, Outgoing, Published, Time, closing
-from mnemolog.schema import keys
 from mnemolog.schema.endpoint import log_client, translate
 from mnemolog.schema.events import Payload, Role, SourceType
 from mnemolog.schema.ids import Position
@@ -39,6 +39,8 @@ class Producer:
         self._stream = Stream(client or log_client(url_of(settings)), self.space)
         self._builder = Builder(self.space, clock)
         self._stream_seen = False
+        self._durability = settings.durability
+        self._synced: bool | None = None
 
     def publish(
         self,
@@ -100,7 +102,7 @@ class Producer:
         return self.send_many([event])[0]
 
     def send_many(self, events: Sequence[Outgoing]) -> list[Published]:
-        """Appends events in one round trip, all of them again with the same ids when a reply was lost."""
+        """Appends all events in one round trip, or none; all of them again with the same ids when a reply was lost."""
         for attempt in stamina.retry_context(**RETRY):
             with attempt:
                 positions = self._append_or_create(events)
@@ -121,13 +123,22 @@ class Producer:
 
     def _append(self, events: Sequence[Outgoing]) -> list[bytes | None]:
         try:
+            synced = self._is_synced()
             with self._stream.client.pipeline(transaction=False) as pipe:
-                for event in events:
-                    pipe.execute_command("XADD", self._stream.key, "NOMKSTREAM", "*", keys.BODY_FIELD, event.body)
-                added: list[bytes | None] = pipe.execute()
+                for command in commands(self._stream.key, events, synced=synced):
+                    pipe.execute_command(*command)
+                return ids_in(pipe.execute(raise_on_error=False), len(events), synced=synced)
         except redis.RedisError as error:
             raise translate(error, f"append to the stream of space {self.space!r}") from error
-        return added
+
+    def _is_synced(self) -> bool:
+        """Whether appends wait for the server's disk; the server is asked once."""
+        if self._synced is None:
+            client = self._stream.client
+            self._synced = self._durability == "power" and asks_to_wait(
+                appendfsync_of(client.config_get("appendfsync")), version_of(client.info("server"))
+            )
+        return self._synced
 
     def close(self) -> None:
         """Closes the connections to Redis."""

@@ -29,10 +29,11 @@ MAX_QUERY_TERMS = 128
 #: Text beyond this many characters of a message is not counted when candidates are rescored.
 MAX_SCORED_CHARS = 8_000
 
-# Thai to Burmese, Khmer, Hangul, kana, ideographs and their extensions.
+# Thai to Burmese, Khmer, Hangul, kana, ideographs and their extensions. A run is cut, so that a long one is worked
+# off in little memory.
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3005-\u3007\u3041-\u309f\u30a1-\u30fa\u30fc-\u30ff"
-    "\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]+"
+    "\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]{1,1000}"
 )
 # A letter with the vowels and tones that are written as marks on it.
 _MARKS = "".join(chr(c) for c in range(0x0E00, 0x1800) if unicodedata.category(chr(c)) in {"Mn", "Mc"})
@@ -87,9 +88,12 @@ def _composed(text: str) -> str:
 
 
 def _pairs_and_last(run: re.Match[str]) -> str:
-    letters = _LETTER.findall(run.group())
-    pairs = map("".join, pairwise(letters))
-    return f" {' '.join(pairs)} {letters[-1]} "
+    # The first character after a run that was cut belongs to its last pair.
+    following = run.string[run.end() : run.end() + 1]
+    is_cut = following and _UNSPACED.match(following)
+    letters = _LETTER.findall(run.group() + (following if is_cut else ""))
+    pairs = " ".join(map("".join, pairwise(letters)))
+    return f" {pairs} " if is_cut else f" {pairs} {letters[-1]} "
 
 
 def _asked_pairs(run: re.Match[str]) -> str:

@@ -143,8 +143,11 @@ def by_vector(
 ) -> list[int]:
     """Numbers of wanted nodes nearest to the query, nearest first by the signs of the floats.
 
-    Nodes that are not wanted are left out after the search, so it is asked for more until enough are wanted.
+    Nodes that are not wanted are left out after the search, so it is asked for more until enough are wanted; where
+    messages are not wanted, which are most nodes, the others are compared one by one, by their floats.
     """
+    if wanted.types is not None and "episodic" not in wanted.types:
+        return _nearest_of_all(con, index, query, wanted, limit)
     k = limit
     while k <= vectors.MAX_NEAREST:
         near = vectors.nearest(con, index, query, k)

@@ -229,7 +229,7 @@ def _inverse_frequency(documents: int, nodes: int) -> float:
 
 def _count(asked: Sequence[str], turns: Sequence[Turn], texts: Sequence[_Text]) -> NDArray[np.float32]:
     """How often each asked term stands in each text; a single character counts wherever it begins a term."""
-    rows = [[text.counts[term] for term in asked] for text in texts]
+    rows = [[text.counts.get(term, 0) for term in asked] for text in texts]
     counts = np.array(rows, np.float32).reshape(len(texts), len(asked))
     for column in [place for place, term in enumerate(asked) if is_single_character(term)]:
         counts[:, column] = [_beginning_with(text, asked[column]) for text in texts]

@@ -1,7 +1,7 @@
 """Recall: hybrid search over one space, in two stages.
 
-The first stage gathers candidates by full text (bm25) and by vectors, and the turns around them; the second scores
-them together (`ranking`). Method and parameters: see those modules, and DESIGN's measurements for the reasons.
+The first stage (`candidates`) gathers nodes by full text, by vectors and by date, and the turns around them; the
+second (`ranking`) scores them together.
 """
 
 from __future__ import annotations
@@ -159,8 +159,9 @@ def _best(ranking: Ranking, read: list[Candidate], wanted: Wanted, limit: int) -
         return []
     kept = (ranking.coverage > 0) | (ranking.similarity >= MIN_TRACE) | dated
     kept &= np.array([wanted.types is None or one.type in wanted.types for one in read])
-    order = sorted(np.flatnonzero(kept), key=lambda row: (-ranking.scores[row], -read[row].turn.occurred_at))
-    return [_Scored(read[row].number, float(ranking.scores[row]), _parts(ranking, row)) for row in order[:limit]]
+    newest_first = np.array([-one.turn.occurred_at for one in read])
+    order = [row for row in np.lexsort((newest_first, -ranking.scores)) if kept[row]][:limit]
+    return [_Scored(read[row].number, float(ranking.scores[row]), _parts(ranking, row)) for row in order]
 
 
 def _parts(ranking: Ranking, row: np.intp) -> dict[str, float]:

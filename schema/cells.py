@@ -1,7 +1,7 @@
 """Cells: the compact units that an engine extracts from messages, and the verdicts on pairs of them.
 
 Both engines make the same struct. A language model's JSON reply decodes into it with `msgspec.json.decode`, which
-refuses what the constraints here forbid.
+refuses what the constraints here forbid and passes over fields that it does not know.
 """
 
 from __future__ import annotations
@@ -36,21 +36,21 @@ TimeMs = Annotated[int, msgspec.Meta(ge=MIN_MS, le=MAX_MS)]
 ANY_VALUE = "*"
 
 
-class Evidence(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Evidence(msgspec.Struct, frozen=True):
     """Where a cell comes from: `quote` is a substring of the message `event_id`."""
 
     event_id: Name
     quote: Quote
 
 
-class Mention(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Mention(msgspec.Struct, frozen=True):
     """An entity that a cell names."""
 
     name: Name
     kind: EntityKind
 
 
-class Cell(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class Cell(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One unit of memory (SEMANTICS, "A cell says").
 
     `content` is self-contained: names instead of pronouns, dates instead of "yesterday". `subject` is the speaker's

@@ -163,13 +163,13 @@ def translate(error: redis.RedisError, what: str) -> MnemologError:
     there is room, LogRefused when somebody has changed something.
     """
     # redis.asyncio hides what Redis said to a new connection behind an error of the network.
-    if isinstance(error.__cause__, (redis.AuthenticationError, redis.ResponseError)):
+    if isinstance(error, redis.ConnectionError) and isinstance(error.__cause__, redis.RedisError):
         error = error.__cause__
     detail = _detail(error)
     code = detail.split(" ", 1)[0]
     if isinstance(error, redis.OutOfMemoryError):
         return LogFull(
-            f"cannot {what}: Redis is out of memory; nothing was written. Free memory, raise maxmemory, or let the "
+            f"cannot {what}: Redis is out of memory and refuses to write. Free memory, raise maxmemory, or let the "
             "writer catch up (it trims what it has archived), then try again"
         )
     if advice := _refusal(error, code):

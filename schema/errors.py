@@ -64,7 +64,7 @@ class LogUnavailable(MnemologError):
 
 
 class LogFull(MnemologError):
-    """Redis is out of memory and refuses writes. Nothing was published."""
+    """Redis is out of memory and refuses writes. Of many messages, those of earlier round trips were published."""
 
     exit_status = 3
 

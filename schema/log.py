@@ -15,6 +15,8 @@ from mnemolog.schema.stream import Stream
 
 PAGE = 500
 
+_PARKED = EntryParked.TYPE.encode("ascii")
+
 
 def event_of(entry: Entry) -> Event:
     """The event that an entry holds. Raises Undecodable and NewerEvent as `decode` does."""
@@ -38,11 +40,19 @@ def read(
 
 def was_parked(position: Position, later: Iterable[Entry]) -> bool:
     """Whether one of the later entries is an operator's word that the entry at `position` is to be parked."""
+    return parking(position, later) is not None
+
+
+def parking(position: Position, later: Iterable[Entry]) -> Position | None:
+    """Where among the later entries that word stands; None when it was not given."""
     for entry in later:
+        # Decoding costs a hundred times as much, and there may be a long log to look through.
+        if _PARKED not in entry.body:
+            continue
         try:
             payload = event_of(entry).payload
         except (Undecodable, NewerEvent):
             continue
         if isinstance(payload, EntryParked) and payload.position == position:
-            return True
-    return False
+            return entry.position
+    return None

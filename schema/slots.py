@@ -5,18 +5,16 @@ A slot that is not in the table holds many values. Families of slots are open at
 
 from __future__ import annotations
 
-from typing import Literal
-
 import msgspec
 
-SlotType = Literal["fact", "plan", "preference", "decision", "task", "risk", "procedure", "opinion"]
+from mnemolog.schema.cells import CellType
 
 
 class Slot(msgspec.Struct, frozen=True):
     """A slot: `single` holds one value at a time; `scene` is the topic that its cells group under."""
 
     single: bool
-    cell_type: SlotType
+    cell_type: CellType
     scene: str
     salience: float
 
@@ -24,7 +22,7 @@ class Slot(msgspec.Struct, frozen=True):
 _UNKNOWN = Slot(single=False, cell_type="fact", scene="", salience=0.4)
 
 #: name: (one value at a time, cell type, scene, salience)
-_TABLE: dict[str, tuple[bool, SlotType, str, float]] = {
+_TABLE: dict[str, tuple[bool, CellType, str, float]] = {
     "name": (True, "fact", "person", 0.9),
     "age": (True, "fact", "person", 0.6),
     "birthday": (True, "fact", "person", 0.7),

@@ -37,12 +37,20 @@ def background_writer(
         yield lambda: None
         return
 
+    ended: list[BaseException] = []
+
+    def write() -> None:
+        try:
+            ingest.run(stop)
+        except BaseException as error:  # noqa: BLE001 (raised by `check`, in the thread that waits for the writing)
+            ended.append(error)
+
     def check() -> None:
-        for error in ingest.failures.values():
+        for error in (*ingest.failures.values(), *ended):
             raise error
 
     stop = threading.Event()
-    thread = threading.Thread(target=ingest.run, args=(stop,), name="writer")
+    thread = threading.Thread(target=write, name="writer")
     thread.start()
     try:
         yield check

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 
 import apsw
@@ -12,7 +12,7 @@ from mnemolog.schema.archive import Entry
 from mnemolog.schema.errors import NewerEvent, StaleWriter, Undecodable
 from mnemolog.schema.events import Event
 from mnemolog.schema.ids import Position
-from mnemolog.schema.log import event_of, was_parked
+from mnemolog.schema.log import event_of
 from mnemolog.workers.checksums import Checksums
 from mnemolog.workers.fold import Fold
 from mnemolog.workers.space_file import immediate
@@ -37,11 +37,11 @@ def entry_hash(entry: Entry) -> bytes:
 
 
 def decode_all(
-    entries: Sequence[Entry], log_after: Callable[[Position], Iterable[Entry]]
+    space: str, entries: Sequence[Entry], is_parked: Callable[[Position], bool]
 ) -> tuple[list[Decoded], NewerEvent | None]:
     """The decoded entries up to the first of a newer version that nobody parked, and that error if there is one.
 
-    `log_after` gives the log after a position: whether an entry was parked is said later on the log.
+    `is_parked` tells whether the log says later that the entry at a position is to be parked.
     """
     decoded: list[Decoded] = []
     for entry in entries:
@@ -50,10 +50,17 @@ def decode_all(
         except Undecodable as error:
             decoded.append((entry, error))
         except NewerEvent as error:
-            if not was_parked(entry.position, log_after(entry.position)):
-                return decoded, error
+            if not is_parked(entry.position):
+                return decoded, _stopped(space, entry.position, error)
             decoded.append((entry, Undecodable("newer_version", f"{error.what}; parked by request")))
     return decoded, None
+
+
+def _stopped(space: str, position: Position, error: NewerEvent) -> NewerEvent:
+    return NewerEvent(
+        f"space {space!r} stops before {position}: {error.what}. Upgrade mnemolog, or let this version pass the entry: "
+        f"mnemolog --space {space} dead-letters park {position}, and start its writer again"
+    )
 
 
 class Batches:

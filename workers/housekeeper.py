@@ -5,22 +5,25 @@ from __future__ import annotations
 import logging
 import threading
 import time
-
-import apsw
+from collections.abc import Callable
 
 from mnemolog.projections import vectors
 from mnemolog.projections.embedder import Embedder
 from mnemolog.schema import archive
-from mnemolog.schema.errors import MnemologError
 from mnemolog.workers import lease
-from mnemolog.workers.space_file import immediate, open_for_writing
+from mnemolog.workers.space_file import BUSY_TIMEOUT_MS, immediate, open_for_writing
 from mnemolog.workers.space_writer import SpaceWriter
 
 log = logging.getLogger("mnemolog.housekeeper")
 
 VECTOR_BATCH = 128
-WAL_BYTES = 4 * 1024 * 1024
+#: How much of the write-ahead log may wait to be moved, and how large its file may grow before it starts again.
+WAL_PENDING_BYTES = 4 * 1024 * 1024
+WAL_FILE_BYTES = 64 * 1024 * 1024
+PAGE_BYTES = 4096
 PAUSE_S = 0.5
+#: Between two batches of vectors while the writer has a backlog: text comes first.
+BACKLOG_PAUSE_S = 0.1
 RETRY_S = 5.0
 
 
@@ -31,7 +34,6 @@ class SpaceKeeper:
         self._writer = writer
         self._connection = open_for_writing(writer.settings.file)
         self._wal = writer.settings.file.with_name(writer.settings.file.name + "-wal")
-        self._checkpointed_bytes = -1
 
     def index_some(self, embedder: Embedder) -> bool:
         """Gives up to VECTOR_BATCH nodes their vectors; whether there were any. Raises StaleWriter."""
@@ -48,14 +50,40 @@ class SpaceKeeper:
         return True
 
     def tidy(self, *, idle: bool) -> None:
-        """Moves the write-ahead log into the file when it is large or nothing else is to do, and seals segments."""
-        size = self._wal.stat().st_size if self._wal.exists() else 0
-        if size > WAL_BYTES or (idle and size not in (0, self._checkpointed_bytes)):
-            # The archive first: the file must never be durably ahead of the log.
-            self._writer.archive.sync()
-            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-            self._checkpointed_bytes = size
+        """Moves the write-ahead log into the file when it is large or nothing else is to do, and seals segments.
+
+        Raises StaleWriter.
+        """
+        pending = self._pending_bytes()
+        if pending > WAL_PENDING_BYTES or (idle and pending):
+            self._move("PASSIVE")
+            if self._wal.stat().st_size > WAL_FILE_BYTES:
+                self._cut_wal()
         self._tidy_archive()
+
+    def _move(self, mode: str) -> None:
+        # The archive first: the file must never be durably ahead of the log.
+        self._writer.archive.sync()
+        self._checkpoint(mode)
+
+    def _cut_wal(self) -> None:
+        """Lets the write-ahead log start again from its beginning, unless somebody is reading it."""
+        self._connection.set_busy_timeout(0)
+        try:
+            with self._writer.lock:
+                self._move("TRUNCATE")
+        finally:
+            self._connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+
+    def _pending_bytes(self) -> int:
+        """How much of the write-ahead log is not in the file yet; its file never shrinks by itself."""
+        _, frames, moved = self._checkpoint("NOOP")
+        return max(0, frames - moved) * PAGE_BYTES
+
+    def _checkpoint(self, mode: str) -> tuple[int, int, int]:
+        """(busy, frames in the log, frames moved), as PRAGMA wal_checkpoint reports."""
+        found: tuple[int, int, int] = self._connection.execute(f"PRAGMA wal_checkpoint({mode})").get
+        return found
 
     def _tidy_archive(self) -> None:
         segments = self._writer.archive
@@ -70,8 +98,7 @@ class SpaceKeeper:
 
     def close(self) -> None:
         """Moves the whole write-ahead log into the file and closes the connection."""
-        self._writer.archive.sync()
-        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        self._move("TRUNCATE")
         self._connection.close()
 
 
@@ -81,10 +108,12 @@ class Housekeeper:
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
         self._keepers: dict[str, SpaceKeeper] = {}
-        self._failed: dict[str, tuple[float, str]] = {}
+        self._failed: dict[tuple[str, str], tuple[float, str]] = {}
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._stop = threading.Event()
+        #: Whether the writer has much to do itself.
+        self.backlog = False
         self._thread = threading.Thread(target=self._run, name="housekeeper", daemon=True)
 
     def add(self, writer: SpaceWriter) -> None:
@@ -96,7 +125,6 @@ class Housekeeper:
         """Ceases to keep a space: its write-ahead log is moved into the file."""
         with self._lock:
             keeper = self._keepers.pop(space, None)
-            self._failed.pop(space, None)
             if keeper is not None:
                 keeper.close()
 
@@ -124,21 +152,30 @@ class Housekeeper:
             busy = [space for space in spaces if not self._stop.is_set() and self._keep(space, idle=idle)]
             if busy:
                 self._wake.set()
+                if self.backlog:
+                    self._stop.wait(BACKLOG_PAUSE_S)
 
     def _keep(self, space: str, *, idle: bool) -> bool:
-        """One turn for one space; whether there is more. What fails is logged once and tried again later."""
+        """One turn for one space; whether there is more."""
         with self._lock:
             keeper = self._keepers.get(space)
-            failed = self._failed.get(space)
-            if keeper is None or (failed and time.monotonic() < failed[0]):
+            if keeper is None:
                 return False
-            try:
-                more = keeper.index_some(self._embedder)
-                keeper.tidy(idle=idle and not more)
-            except (MnemologError, apsw.Error, OSError) as error:
-                if failed is None or failed[1] != str(error):
-                    log.warning("space %s: %s", space, error)
-                self._failed[space] = (time.monotonic() + RETRY_S, str(error))
-                return False
-            self._failed.pop(space, None)
+            more = self._tried(space, "vectors", lambda: keeper.index_some(self._embedder))
+            self._tried(space, "files", lambda: keeper.tidy(idle=idle and not more))
             return more
+
+    def _tried(self, space: str, what: str, step: Callable[[], object]) -> bool:
+        """Whether the step says that there is more; no when it failed, which is logged once and tried again later."""
+        due, told = self._failed.get((space, what), (0.0, ""))
+        if time.monotonic() < due:
+            return False
+        try:
+            more = step()
+        except Exception as error:  # noqa: BLE001 (an embedder may raise anything, and the files need keeping all the same)
+            if told != str(error):
+                log.warning("space %s: %s: %s", space, what, str(error) or type(error).__name__)
+            self._failed[space, what] = (time.monotonic() + RETRY_S, str(error))
+            return False
+        self._failed.pop((space, what), None)
+        return bool(more)

@@ -30,6 +30,8 @@ log = logging.getLogger("mnemolog.writer")
 BATCH = 256
 BATCH_BYTES = 4 * 1024 * 1024
 PAUSE_S = 1.0
+#: How long a read waits for something to come, and so at most how long a stop is not noticed.
+BLOCK_S = 0.25
 INSPECT_S = 5.0
 PROGRESS_S = 0.05
 #: How long the mark of a running writer outlives it.
@@ -66,16 +68,26 @@ class Ingest:
         return list(self._writers)
 
     def hold(self, settings: Settings, *, accept_stream: bool = False) -> None:
-        """Takes a space. Raises SpaceHeld, DivergedLog, DamagedFile, NewerEvent, errors of the log and of the disk."""
+        """Takes a space. Raises SpaceHeld, DivergedLog, DamagedFile, NewerEvent, errors of the log and of the disk.
+
+        A space that had to be given up is not taken again: that raises what ended it.
+        """
+        if settings.space in self.failures:
+            raise self.failures[settings.space]
         stream = Stream(self._client, settings.space)
         writer = SpaceWriter(settings, stream, self._embedder, accept_stream=accept_stream)
         try:
             writer.open()
+            try:
+                self._housekeeper.add(writer)
+                self._dispatcher.add(writer)
+            except BaseException:
+                self._housekeeper.remove(settings.space)
+                writer.close()
+                raise
         except (apsw.Error, OSError) as error:
             raise refusal(settings.space, settings.file, error) from error
         self._writers[settings.space] = writer
-        self._housekeeper.add(writer)
-        self._dispatcher.add(writer)
         log.info("writing space %s from %s (epoch %d)", writer.space, writer.position, writer.epoch)
 
     def run(self, stop: threading.Event, discover: Callable[[], None] = lambda: None) -> None:
@@ -88,7 +100,7 @@ class Ingest:
         self._dispatcher.start()
         try:
             while not stop.is_set() and self._writers:
-                self.turn(round(1000 * self._pause_s()))
+                self.turn(round(1000 * min(BLOCK_S, self._pause_s())))
                 discover()
             if self._writers:
                 self._drain()
@@ -103,6 +115,7 @@ class Ingest:
         self._troubled = False
         positions = self._positions()
         found = self._read(positions, block_ms) if positions else {}
+        self._housekeeper.backlog = any(len(entries) >= self._count for entries in found.values())
         folded = sum(self._guarded(space, found.get(space, [])) for space in positions)
         if self._troubled:
             time.sleep(self._pause_s())
@@ -135,6 +148,8 @@ class Ingest:
             self._complain("", error)
             return {}
         self._complaints.pop("", None)
+        for space in together:
+            self._set_aside.pop(space, None)
         return found
 
     def _read_apart(self, positions: Mapping[str, Position]) -> dict[str, list[Entry]]:
@@ -197,11 +212,14 @@ class Ingest:
             self._adapt(entries)
             self._housekeeper.wake()
             self._dispatcher.wake()
-        elif time.monotonic() - self._inspected.get(writer.space, 0.0) > INSPECT_S:
+        elif self._is_due_for_inspection(writer.space):
             self._inspected[writer.space] = time.monotonic()
             writer.inspect()
         self._tell(writer)
         return len(entries)
+
+    def _is_due_for_inspection(self, space: str) -> bool:
+        return space not in self._set_aside and time.monotonic() - self._inspected.get(space, 0.0) > INSPECT_S
 
     def _adapt(self, entries: Sequence[Entry]) -> None:
         """Reads fewer entries at a time while they are large, so that memory stays what it was."""
@@ -242,6 +260,8 @@ class Ingest:
                 break
         while time.monotonic() < until and any(self._missing_vectors(writer) for writer in self._writers.values()):
             self._housekeeper.wake()
+            for space in list(self._writers):
+                self._guarded(space, [])
             time.sleep(0.02)
 
     def _missing_vectors(self, writer: SpaceWriter) -> bool:

@@ -24,7 +24,6 @@ from mnemolog.workers.space_file import create_tables, immediate, open_for_writi
 log = logging.getLogger("mnemolog.writer")
 
 Progress = Callable[[int], None]
-LogAfter = Callable[[Position], Iterable[Entry]]
 
 VECTOR_BATCH = 256
 
@@ -42,7 +41,8 @@ def build(
     connection: apsw.Connection,
     space: str,
     embedder: Embedder,
-    log_after: LogAfter,
+    log: Iterable[Entry],
+    is_parked: Callable[[Position], bool],
     *,
     batch: int,
     at: Position | None,
@@ -50,16 +50,16 @@ def build(
 ) -> Built:
     """Folds a log from its beginning into an empty file, without its vectors.
 
-    `log_after` gives the log after a position; `at` is a position whose hash is wanted on the way; `progress` is told
-    the number of entries of each batch. Raises NewerEvent for an entry that this version cannot fold.
+    `is_parked` is that of `decode_all`; `at` is a position whose hash is wanted on the way; `progress` is told the
+    number of entries of each batch. Raises NewerEvent for an entry that this version cannot fold.
     """
     batches = Batches(connection)
     batches.create(lambda: create_tables(connection, space, embedder))
     started = time.perf_counter()
     events = 0
     hash_at = fast_hash(connection) if at == START else None
-    for entries in _batches(log_after(START), batch, at):
-        decoded, newer = decode_all(entries, log_after)
+    for entries in _batches(log, batch, at):
+        decoded, newer = decode_all(space, entries, is_parked)
         batches.fold(decoded)
         if newer is not None:
             raise newer

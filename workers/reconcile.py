@@ -82,14 +82,22 @@ def fill_archive(writer: ArchiveWriter, stream: Stream, position: Position) -> N
     while page := stream.range(after, PAGE, until=position):
         missing += page
         after = page[-1].position
-    if after != position:
+    if after != position or not _follows(stream, missing[0], writer):
         raise DamagedFile(
             f"the archive of space {stream.space!r} ends at {writer.end}, the file is at {position}, and the stream no "
-            f"longer has what lies between. Restore {writer.folder} from a backup, or keep what the archive has: "
-            "mnemolog replay"
+            f"longer has what lies between. Restore {writer.folder} from a backup; or, to go on with what the archive "
+            f"has, move {writer.folder.parent / 'space.db'} away, run mnemolog replay, and then mnemolog ingest "
+            "--accept-stream"
         )
     writer.append(missing)
     writer.sync()
+
+
+def _follows(stream: Stream, first: Entry, writer: ArchiveWriter) -> bool:
+    """Whether nothing was trimmed away between the archive's end and the stream's first entry after it."""
+    if writer.end == START:
+        return _may_create(first)
+    return stream.entry(writer.end) is not None
 
 
 def inspect(stream: Stream, known: Folded, folder: Path) -> str:

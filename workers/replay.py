@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -16,7 +16,8 @@ from mnemolog.projections.connection import open_reader
 from mnemolog.projections.embedder import Embedder
 from mnemolog.projections.integrity import hashes
 from mnemolog.schema import archive, tables
-from mnemolog.schema.errors import DamagedFile, SpaceNotFound
+from mnemolog.schema import log as event_log
+from mnemolog.schema.errors import DamagedFile, DivergedLog, SpaceNotFound
 from mnemolog.schema.ids import START, Position
 from mnemolog.schema.settings import Settings
 from mnemolog.schema.stream import Stream
@@ -106,6 +107,10 @@ def _side(path: Path) -> Iterator[apsw.Connection]:
         remove(path)
 
 
+def _parked_in(folder: Path) -> Callable[[Position], bool]:
+    return lambda position: event_log.was_parked(position, archive.read(folder, position))
+
+
 def verify(settings: Settings, embedder: Embedder, *, batch: int = BATCH, progress: Progress) -> Replayed:
     """Rebuilds the log up to the live file's position beside it and compares the hashes; changes nothing.
 
@@ -125,7 +130,8 @@ def verify(settings: Settings, embedder: Embedder, *, batch: int = BATCH, progre
             side,
             settings.space,
             embedder,
-            lambda after: archive.read(settings.archive, after, live.position),
+            archive.read(settings.archive, START, live.position),
+            _parked_in(settings.archive),
             batch=batch,
             at=live.position,
             progress=progress,
@@ -138,8 +144,9 @@ def replay(
 ) -> Replayed:
     """Builds the file again from the whole log, archive and stream, and swaps it in.
 
-    Takes the space's lease: raises SpaceHeld while a writer is running. Raises DamagedFile for an archive that does
-    not add up, DivergedLog for a stream that is not its continuation, and SpaceNotFound when there is no log.
+    A stream that is not the archive's continuation is left out. Takes the space's lease: raises SpaceHeld while a
+    writer is running. Raises DamagedFile for an archive that does not add up, DivergedLog where archive and stream
+    together are less than the file is made of, and SpaceNotFound when there is no log.
     """
     if not archive.numbers(settings.archive) and stream.bounds() is None:
         raise SpaceNotFound(
@@ -156,13 +163,14 @@ def replay(
         progress(count)
 
     try:
-        _archive_stream(writer)
+        _archive_stream(writer, live.position)
         with _side(side_file(settings.file)) as side:
             built = build(
                 side,
                 settings.space,
                 embedder,
-                lambda after: archive.read(settings.archive, after),
+                archive.read(settings.archive),
+                _parked_in(settings.archive),
                 batch=batch,
                 at=live.position,
                 progress=tell,
@@ -195,9 +203,18 @@ def _move_aside(settings: Settings) -> None:
             part.rename(aside.with_name(aside.name + suffix))
 
 
-def _archive_stream(writer: SpaceWriter) -> None:
-    """Appends what the stream has and the archive has not, if the stream continues the archive. Raises DivergedLog."""
-    healed = reconcile.inspect(writer.stream, reconcile.archived(writer.archive), writer.archive.folder)
+def _archive_stream(writer: SpaceWriter, live: Position) -> None:
+    """Appends what the stream has and the archive has not, if the stream continues the archive.
+
+    Where it does not, the archive stands for the log; raises DivergedLog then for a file that knows more than it.
+    """
+    try:
+        healed = reconcile.inspect(writer.stream, reconcile.archived(writer.archive), writer.archive.folder)
+    except DivergedLog as error:
+        if live > writer.archive.end:
+            raise
+        log.warning("%s. The file is built from the archive alone", error)
+        return
     if healed:
         log.warning("%s", healed)
     while page := writer.stream.range(writer.archive.end, reconcile.PAGE):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,8 +33,8 @@ def open_for_writing(path: Path) -> apsw.Connection:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
     connection = apsw.Connection(str(path))
     connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+    _use_wal(connection)
     for name, value in (
-        ("journal_mode", "WAL"),
         ("synchronous", "NORMAL"),
         ("foreign_keys", "ON"),
         ("secure_delete", "ON"),
@@ -44,6 +45,20 @@ def open_for_writing(path: Path) -> apsw.Connection:
         connection.execute(f"PRAGMA {name} = {value}").fetchall()
     load_vec(connection)
     return connection
+
+
+def _use_wal(connection: apsw.Connection) -> None:
+    """SQLite does not wait when several turn a new file to WAL at once, as each would wait for the others."""
+    until = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").fetchall()
+        except apsw.BusyError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.005)
+        else:
+            return
 
 
 def refusal(space: str, path: Path, error: Exception) -> MnemologError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from mnemolog.projections.integrity import position_of
 from mnemolog.schema import archive, tables
 from mnemolog.schema import log as event_log
 from mnemolog.schema.archive import ArchiveWriter, Entry
-from mnemolog.schema.errors import DivergedLog, NewerEvent, StaleWriter
+from mnemolog.schema.errors import DivergedLog, StaleWriter
 from mnemolog.schema.ids import Position
 from mnemolog.schema.settings import Settings
 from mnemolog.schema.stream import Stream
@@ -156,7 +156,7 @@ class SpaceWriter:
         self._fold(entries)
 
     def _fold(self, entries: Sequence[Entry]) -> None:
-        decoded, newer = decode_all(entries, self._log_after)
+        decoded, newer = decode_all(self.space, entries, self._is_parked)
         good, diverged = reconcile.check_entries(
             self.stream, decoded, reconcile.folded(self.connection), self._accepted
         )
@@ -165,14 +165,16 @@ class SpaceWriter:
         if diverged is not None:
             raise diverged
         if newer is not None:
-            stuck = entries[len(decoded)].position
-            raise NewerEvent(
-                f"space {self.space!r} stops before {stuck}: {newer}. Upgrade mnemolog, or let the writer pass this "
-                f"entry: mnemolog --space {self.space} dead-letters park {stuck}"
-            )
+            raise newer
 
-    def _log_after(self, position: Position) -> Iterable[Entry]:
-        return event_log.read(self.settings.archive, self.stream, after=position)
+    def _is_parked(self, position: Position) -> bool:
+        """Whether a later word on the log parks an entry; that word is archived before what it lets pass is folded."""
+        word = event_log.parking(position, event_log.read(self.settings.archive, self.stream, after=position))
+        if word is not None and word > self.archive.end:
+            with self.transaction():
+                for entry in event_log.read(self.settings.archive, self.stream, self.archive.end, word):
+                    self.archive.append([entry])
+        return word is not None
 
     def _fold_archive(self) -> None:
         """Folds what is archived and not in the file: after a kill between the two, or when the file was deleted."""
@@ -220,7 +222,8 @@ class SpaceWriter:
                 side,
                 self.space,
                 self.embedder,
-                lambda after: archive.read(self.settings.archive, after),
+                archive.read(self.settings.archive),
+                self._is_parked,
                 batch=CATCH_UP_BATCH,
                 at=None,
                 progress=lambda _: self.renew_if_due(),

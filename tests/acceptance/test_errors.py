@@ -31,7 +31,7 @@ def copy(told: Memory, tmp_path: Path) -> Memory:
     return Memory(tmp_path / "copy")
 
 
-@pytest.mark.parametrize("space", ["../x", "a/b", "..", "/etc", "a b", "é"])
+@pytest.mark.parametrize("space", ["../x", "..", "a b"])
 def test_a_space_that_is_no_name_is_refused(memory: Memory, space: str) -> None:
     assert "space name" in said(memory, "--space", space, "publish", "hi", *ROLE_AND_SESSION, status=2)
     assert "space name" in said(memory, "up", space, status=2)

@@ -12,7 +12,19 @@ import psutil
 import pytest
 import redis as redis_py
 from support import Process, run_cli, start_cli, wait_until
-from support.stories import append, created, file_hashes, folded, hashes_of, log_of, messages, rows, settings_in, top
+from support.stories import (
+    append,
+    created,
+    file_hashes,
+    folded,
+    hashes_of,
+    ingested,
+    log_of,
+    messages,
+    rows,
+    settings_in,
+    top,
+)
 
 from mnemolog.schema import archive, keys
 from mnemolog.schema.codec import decode
@@ -34,6 +46,12 @@ def deliveries(bodies: list[bytes], chance: random.Random) -> list[bytes]:
         source = chance.randrange(len(told))
         told.insert(min(len(told), source + chance.choice([1, 3, 500, 9_000])), told[source])
     return told
+
+
+def let_pass(seconds: float) -> None:
+    """Waits for a moment that was drawn: the kill must come at no state that anybody chose."""
+    moment = time.monotonic() + seconds
+    wait_until(lambda: time.monotonic() >= moment)
 
 
 class Arena:
@@ -69,8 +87,7 @@ class Arena:
     def kill_the_writer(self) -> None:
         """Waits for a writer, lets it work for a random while, and kills it."""
         holder = wait_until(self.holder, 20.0, "a writer")
-        moment = time.monotonic() + self._chance.random() * 0.2
-        wait_until(lambda: time.monotonic() >= moment)
+        let_pass(self._chance.random() * 0.2)
         assert holder.is_running, holder.output
         holder.kill()
         self._drop(holder)
@@ -110,7 +127,7 @@ def test_writers_killed_again_and_again_fold_every_event_once(
     redis: redis_py.Redis, redis_url: str, space: Settings, arena: Arena, tmp_path: Path
 ) -> None:
     chance = random.Random(6)
-    bodies = messages(EVENTS, seed=6, sessions=40)
+    bodies = messages(EVENTS, seed=6, sessions=40, words=90)
     told = [created(), *deliveries(bodies, chance)]
     backlog = len(told) // 3
     share = (len(told) - backlog) // KILLS + 1
@@ -128,6 +145,7 @@ def test_writers_killed_again_and_again_fold_every_event_once(
         writer.interrupt()
         assert writer.wait() == 0, writer.output
 
+    assert len(list(space.archive.glob("*.gz"))) > 1
     assert rows(space.file, "SELECT count(*), count(DISTINCT event_id) FROM nodes") == [(EVENTS, EVENTS)]
     assert rows(space.file, "SELECT count(*) FROM events") == [(EVENTS + 1,)]
     assert rows(space.file, "SELECT * FROM dead_letters") == []
@@ -167,6 +185,27 @@ def test_an_embedded_server_killed_under_its_writer_loses_nothing(tmp_path: Path
     result = run_cli("--data", data, "replay", "--verify", "--json")
     assert json.loads(result.stdout)["equal"] is True
     assert find_embedded(data) is None
+
+
+def test_a_replay_killed_at_any_moment_leaves_a_whole_file(
+    redis: redis_py.Redis, redis_url: str, space: Settings
+) -> None:
+    chance = random.Random(8)
+    append(redis, [created(), *messages(6_000, seed=8)])
+    ingested(redis, space)
+    before = file_hashes(space.file)
+    side = space.file.with_name("rebuild.db")
+    for _ in range(8):
+        with start_cli("--data", space.data, "--redis", redis_url, "replay") as replay:
+            wait_until(lambda: side.exists() or not replay.is_running)
+            let_pass(chance.random() * 1.2)
+            replay.kill()
+        assert file_hashes(space.file) == before
+    result = run_cli("--data", space.data, "--redis", redis_url, "replay", "--json")
+    assert json.loads(result.stdout)["equal"] is True, result.stderr
+    assert file_hashes(space.file) == before
+    assert run_cli("--data", space.data, "verify").returncode == 0
+    assert sorted(path.name for path in space.folder.iterdir()) == ["archive", "space.db"]
 
 
 def line(body: bytes) -> str:

@@ -334,12 +334,12 @@ def lease_of(space: Settings) -> lease.Lease:
 def test_an_idle_writer_keeps_a_short_lease(
     redis: redis_py.Redis, stream: Stream, redis_url: str, tmp_path: Path, space: Settings
 ) -> None:
-    with start(redis_url, tmp_path, 0.5) as writer:
+    with start(redis_url, tmp_path, 1.0) as writer:
         wait_until(lambda: len(contents(space)) == 20)
         seen: set[int] = set()
 
         def renewed_often() -> bool:
-            assert lease.is_live(lease_of(space), 0.5)
+            assert lease.is_live(lease_of(space), 1.0)
             seen.add(lease_of(space).renewed_at)
             return len(seen) > 5
 

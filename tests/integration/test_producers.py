@@ -18,6 +18,7 @@ from support import start_python
 from support.proxy import Proxy
 
 from mnemolog.producers import AsyncProducer, Message, Producer, Published
+from mnemolog.producers.appending import version_of
 from mnemolog.schema import keys
 from mnemolog.schema.codec import decode
 from mnemolog.schema.errors import (
@@ -121,7 +122,7 @@ REFUSED: list[tuple[dict[str, Any], type[InvalidInput], str]] = [
     ({"content": "half \ud83d"}, InvalidContent, "lone surrogate"),
     ({"content": "a\x00b"}, InvalidContent, "NUL"),
     ({"content": "x" * (MAX_CONTENT_BYTES + 1)}, InvalidContent, "the most is 2,097,152"),
-    ({"metadata": {"a": object()}}, InvalidContent, "metadata cannot be written as JSON"),
+    ({"metadata": {"a": 1j}}, InvalidContent, "metadata cannot be written as JSON"),
     ({"metadata": {"a": "x" * MAX_METADATA_BYTES}}, InvalidContent, "the most is 65,536"),
     ({"occurred_at": datetime(2026, 3, 9)}, InvalidTime, "has no offset"),  # noqa: DTZ001
     ({"occurred_at": 1_773_050_400.5}, InvalidTime, "not float"),
@@ -375,6 +376,26 @@ class ProducerBehaviour(ABC):
             await door.publish("user", "second", "s1")
         assert contents(redis) == ["first", "second"]
 
+    async def test_a_redis_that_fills_up_takes_a_beginning_of_many_messages_without_gaps(
+        self, redis: redis_py.Redis, redis_url: str, full_redis: Callable[[bool], None]
+    ) -> None:
+        # Small and large ones in turn: where a large one finds no room, a small one still might.
+        messages = [
+            Message(role="user", content="x" * (3_000 if number % 2 else 100), session="s1", event_id=f"m-{number}")
+            for number in range(1_000)
+        ]
+        async with self.make(SPACE, redis_url=redis_url) as door:
+            await door.close_session("s0")
+            redis.config_set("maxmemory", redis.info("memory")["used_memory"] + 1_200_000)
+            with pytest.raises(LogFull, match="raise maxmemory"):
+                await door.publish_many(messages)
+            full_redis(False)
+            taken = [event.id for _, event in published(redis)[2:]]
+            assert taken == [message.event_id for message in messages[: len(taken)]]
+            assert len(taken) < len(messages)
+            await door.publish_many(messages)
+        assert {event.id for _, event in published(redis)[2:]} == {message.event_id for message in messages}
+
     async def test_a_wrong_password_is_refused_and_not_shown(self, redis: redis_py.Redis, reader_url: str) -> None:
         async with self.make(SPACE, redis_url=reader_url + "wr0ng") as door:
             with pytest.raises(LogRefused, match="password in the Redis URL") as caught:
@@ -470,3 +491,23 @@ def test_processes_that_publish_first_at_once_create_the_space_once(redis: redis
             if isinstance(event.payload, MessagePublished) and event.payload.session == f"session {number}"
         ]
         assert mine == [str(count) for count in range(50)]
+
+
+def test_power_durability_is_had_from_a_server_that_syncs_always_and_refused_by_one_that_cannot(
+    redis_url: str, redis: redis_py.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MNEMOLOG_DURABILITY", "power")
+    told = redis.info("server")["redis_version"]
+    redis.config_set("appendfsync", "always")
+    try:
+        with Producer("power", redis_url=redis_url) as producer:
+            assert producer.publish("user", "on the disk", "s").position
+        redis.config_set("appendfsync", "everysec")
+        with Producer("power", redis_url=redis_url) as producer:
+            if version_of({"redis_version": told}) < (7, 2):
+                with pytest.raises(LogRefused, match="appendfsync always"):
+                    producer.publish("user", "perhaps", "s")
+            else:
+                assert producer.publish("user", "on the disk too", "s").position
+    finally:
+        redis.config_set("appendfsync", "everysec")

@@ -377,14 +377,39 @@ def test_a_lost_archive_is_filled_up_from_a_whole_stream(redis: redis_py.Redis, 
     assert replays_equal(folded)
 
 
-def test_an_archive_that_lost_what_the_stream_no_longer_has_is_named(redis: redis_py.Redis, folded: Settings) -> None:
+@pytest.mark.parametrize("left", [1, 2, 4])
+@pytest.mark.parametrize("lost", ["tail", "all"])
+def test_an_archive_that_lost_what_the_stream_no_longer_has_is_named(
+    redis: redis_py.Redis, folded: Settings, left: int, lost: str
+) -> None:
+    if lost == "tail":
+        shorten(folded, 5)
+    else:
+        shutil.rmtree(folded.archive)
+    append(redis, [said("later")])
+    redis.xtrim(STREAM, maxlen=left, approximate=False)
+    for accept_stream in (False, True):
+        with pytest.raises(DamagedFile, match="no longer has what lies between") as refused:
+            ingested(redis, folded, accept_stream=accept_stream)
+    for word in ("mnemolog replay", "backup", "--accept-stream"):
+        assert word in str(refused.value)
+
+
+def test_what_an_archive_without_its_tail_has_can_be_kept_as_the_message_says(
+    redis: redis_py.Redis, folded: Settings
+) -> None:
     shorten(folded, 5)
     append(redis, [said("later")])
-    redis.xtrim(STREAM, maxlen=1, approximate=False)
-    with pytest.raises(DamagedFile, match="no longer has what lies between") as refused:
-        ingested(redis, folded)
-    assert "mnemolog replay" in str(refused.value)
-    assert "backup" in str(refused.value)
+    redis.xtrim(STREAM, maxlen=2, approximate=False)
+    stream = Stream(redis, "default")
+    with pytest.raises(DivergedLog):
+        replay.replay(folded, stream, SmallEmbedder(), progress=lambda _: None)
+    folded.file.rename(folded.file.with_name("kept.db"))
+    replay.replay(folded, stream, SmallEmbedder(), progress=lambda _: None)
+    assert len(contents(folded)) == 25
+    ingested(redis, folded, accept_stream=True)
+    assert contents(folded)[-1] == "later"
+    assert replays_equal(folded)
 
 
 def test_a_missing_segment_is_named_and_nothing_is_made_of_the_rest(redis: redis_py.Redis, folded: Settings) -> None:

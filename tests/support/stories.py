@@ -25,6 +25,7 @@ from mnemolog.schema.codec import encode
 from mnemolog.schema.errors import SpaceNotFound
 from mnemolog.schema.events import MessagePublished, Payload, SpaceCreated
 from mnemolog.schema.ids import Position
+from mnemolog.schema.log import was_parked
 from mnemolog.schema.policy import Policy
 from mnemolog.schema.settings import Settings
 from mnemolog.workers.batches import Batches, decode_all
@@ -91,7 +92,7 @@ def newer(event_id: str = "from-the-future") -> bytes:
     return msgspec.json.encode({"id": event_id, "type": "dream_dreamt", "v": 1, "g": 99, "at": BEGIN_MS, "data": {}})
 
 
-def messages(count: int, seed: int = 1, sessions: int = 4) -> list[bytes]:
+def messages(count: int, seed: int = 1, sessions: int = 4, words: int = 6) -> list[bytes]:
     """Messages of several sessions, some of equal time and counter, about a tenth of them late."""
     chance = random.Random(seed)
     bodies = []
@@ -100,7 +101,7 @@ def messages(count: int, seed: int = 1, sessions: int = 4) -> list[bytes]:
         bodies.append(
             said(
                 f"m{number:05d}",
-                f"{number}: " + " ".join(chance.choices(_WORDS, k=6)),
+                f"{number}: " + " ".join(chance.choices(_WORDS, k=words)),
                 session=f"s{chance.randrange(sessions)}",
                 role=chance.choice(["user", "assistant"]),
                 speaker=chance.choice(["Ada", "Ben", None]),
@@ -130,7 +131,9 @@ def fold_more(batches: Batches, entries: Sequence[Entry], batch: int = 1_000) ->
     """Folds entries in batches; a newer event that nobody parked is raised."""
     for start in range(0, len(entries), batch):
         decoded, stuck = decode_all(
-            entries[start : start + batch], lambda after: (entry for entry in entries if entry.position > after)
+            "default",
+            entries[start : start + batch],
+            lambda position: was_parked(position, (entry for entry in entries if entry.position > position)),
         )
         batches.fold(decoded)
         if stuck is not None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import msgspec
 
-from mnemolog.schema.cells import Cell, EntityKind, Evidence, Granularity, Mention
+from mnemolog.schema.cells import MAX_SENTENCE_CHARS, Cell, EntityKind, Evidence, Granularity, Mention
 from mnemolog.schema.slots import slot_of
 from mnemolog.workers.rules import dates, lexicon, wording
 from mnemolog.workers.rules.drafts import Draft
@@ -18,37 +16,40 @@ _KINDS: dict[str, EntityKind] = {
     "school": "organization", "partner": "person", "works_on": "project", "name": "person",
 }  # fmt: skip
 _COARSE: tuple[Granularity, ...] = ("instant", "day", "week", "month", "season", "year")
-_NAMED = frozenset({"person", "place", "organization", "tool", "project"})
-_ALL_KINDS = frozenset({"tool", "place"})
+_EVERYWHERE = frozenset({"tool", "place"})
+#: What goes on after the time at which it is planned to begin.
+_LASTING = frozenset({"residence", "employer", "diet", "job_title"})
+
+
+class SaidDate(msgspec.Struct, frozen=True):
+    """A date as it was said, which day that is, and how it is told ("since", "in", …)."""
+
+    words: str
+    day: str
+    how: str
 
 
 class Times(msgspec.Struct, frozen=True):
-    """When a draft holds, in UTC milliseconds, and how that is said ("since", "in", …)."""
+    """When a draft holds, in UTC milliseconds."""
 
     start: int | None = None
     end: int | None = None
     granularity: Granularity | None = None
     due: int | None = None
-    shown: tuple[tuple[str, str], ...] = ()
+    said: tuple[SaidDate, ...] = ()
 
 
 def build(draft: Draft, message: Message, quote: str, language: str, known_scenes: tuple[str, ...]) -> Cell:
     """The cell of a draft, quoting the sentence it was read in."""
     when = times(draft, message, language)
-    content = draft.content or wording.phrase(language, draft.subject, draft.slot, draft.shown, _form(draft))
-    if draft.scope and draft.scope not in content:
-        content += " " + draft.scope.replace(" my ", " their ").replace(" our ", " their ")
-    for how, day in when.shown:
-        if day not in content:
-            content = wording.dated(language, content, how, day)
+    content = _content(draft, when, language)
     slot = slot_of(draft.slot)
-    scene = draft.scene or scene_of(draft.slot, draft.object, content, draft.subject, known_scenes)
     return Cell(
-        content=wording.stop(content, language)[:1000],
+        content=content,
         cell_type=draft.cell_type or slot.cell_type,
         subject=draft.subject,
         evidence=(Evidence(message.event_id, quote),),
-        scene=scene,
+        scene=draft.scene or scene_of(draft.slot, draft.object, content, draft.subject, known_scenes),
         salience=draft.salience or slot.salience,
         slot=draft.slot or None,
         object=draft.object,
@@ -60,7 +61,7 @@ def build(draft: Draft, message: Message, quote: str, language: str, known_scene
         due=when.due,
         stated_by=message.subject,
         basis=draft.basis or ("first_person" if draft.subject == message.subject else "others"),
-        entities=mentions(draft, content),
+        entities=mentions(draft, quote),
         ends=draft.ends,
         change=draft.change,
         addition=draft.addition,
@@ -68,6 +69,19 @@ def build(draft: Draft, message: Message, quote: str, language: str, known_scene
         plural=draft.plural,
         scope=draft.scope,
     )
+
+
+def _content(draft: Draft, when: Times, language: str) -> str:
+    """The sentence of a cell: its own words or its slot's, what it is limited to, and its dates."""
+    content = draft.content or wording.phrase(language, draft.subject, draft.slot, draft.shown, _form(draft))
+    if draft.scope and draft.scope not in content:
+        content += " " + draft.scope.replace(" my ", " their ").replace(" our ", " their ")
+    for said in when.said:
+        if said.words in content:
+            content = content.replace(said.words, said.day)
+        elif said.day not in content:
+            content = wording.dated(language, content, said.how, said.day)
+    return wording.stop(content, language)[:MAX_SENTENCE_CHARS]
 
 
 def _form(draft: Draft) -> str:
@@ -81,63 +95,57 @@ def _form(draft: Draft) -> str:
 
 
 def times(draft: Draft, message: Message, language: str) -> Times:
-    """[start, end), due date and wording of a draft's time phrases, relative to the message's own time."""
-    ahead = (
-        draft.modality == "planned"
-        or draft.cell_type in {"task", "risk"}
-        or (draft.slot == "location" and not draft.closed)
-    )
-    tense: Literal["past", "future"] = "future" if ahead else "past"
+    """[start, end) and due date of a draft's time phrases, relative to the message's own time."""
+    ahead = draft.modality == "planned" or draft.cell_type in {"task", "risk"} or draft.slot == "location"
+    tense: dates.Tense = "future" if ahead and not draft.closed else "past"
     found = Times()
     for phrase in draft.phrases:
+        if draft.closed and phrase.part == "since":
+            continue  # "I worked there for five years" does not say which
         span = dates.resolve(phrase, language, message.local_ms, message.utc_offset_min, tense)
         if span is not None:
-            found = _placed(found, span, draft, message)
+            found = _with_span(found, phrase, span, draft, message)
     if draft.closed and found.end is None:
-        found = msgspec.structs.replace(found, end=message.occurred_at, granularity=found.granularity or "instant")
+        return msgspec.structs.replace(found, end=message.occurred_at, granularity=found.granularity or "instant")
     return found
 
 
-def _placed(found: Times, span: dates.Span, draft: Draft, message: Message) -> Times:
+def _with_span(found: Times, phrase: dates.Phrase, span: dates.Span, draft: Draft, message: Message) -> Times:
     """The times of a draft with one more phrase taken in."""
     day = dates.show(span.start, span.end, span.granularity, message.utc_offset_min)
-    start, end, due, how = found.start, found.end, found.due, "in"
-    part = "by" if draft.cell_type == "task" else span.part
-    if part == "by":
-        due, how = span.end - 1, "due"
-    elif part == "before":
-        end, how = span.start, "until"
-        day = day.split(" to ", 1)[0]
-    elif part == "until":
+    first = day.split(" to ", 1)[0]
+    begins = draft.starts and draft.modality == "asserted"
+    if span.part == "by" or draft.cell_type == "task":
+        placed, how = msgspec.structs.replace(found, due=span.end - 1), "due"
+    elif span.part in {"until", "before"}:
         # "until Friday" includes the day, "until June" does not include the month.
-        end, how = (span.end if span.granularity in {"day", "week"} else span.start), "until"
-    elif part == "since" or (draft.starts and draft.modality == "asserted"):
-        start, how = min(span.start, message.occurred_at), "since"
-        day = day.split(" to ", 1)[0]
+        inclusive = span.part == "until" and span.granularity in {"day", "week"}
+        placed, how = msgspec.structs.replace(found, end=span.end if inclusive else span.start), "until"
+        day = day if inclusive else first
+    elif span.part == "since" or begins:
+        placed, how = msgspec.structs.replace(found, start=min(span.start, message.occurred_at)), "since"
+        day = first
     else:
-        start, end = span.start, span.end
-    if draft.modality == "planned" and part == "at":
-        due = span.end - 1
-        end = (
-            None
-            if draft.slot in {"residence", "employer", "diet", "job_title"} or draft.slot.startswith("preferred_")
-            else end
-        )
-    elif (
-        part == "at"
-        and how == "in"
-        and not (draft.closed or draft.event or draft.slot == "location")
-        and draft.polarity > 0
-    ):
-        end = end if span.end > message.occurred_at or draft.slot in {"plan", "state"} else None
+        placed, how = _during(found, span, draft, message), "in"
+    if placed.end is not None and placed.start is not None and placed.end <= placed.start:
+        placed = msgspec.structs.replace(placed, end=None)
     coarse = max((found.granularity or "instant", span.granularity), key=_COARSE.index)
-    if end is not None and start is not None and end <= start:
-        end = None
-    return Times(start, end, coarse, due, (*found.shown, (how, day)))
+    said = (*found.said, SaidDate(phrase.point, day, how))
+    return msgspec.structs.replace(placed, granularity=coarse, said=said)
 
 
-def mentions(draft: Draft, content: str) -> tuple[Mention, ...]:
-    """The entities of a draft: its object where the slot says what kind it is, known tools and places, named persons."""
+def _during(found: Times, span: dates.Span, draft: Draft, message: Message) -> Times:
+    """The interval of a phrase that says when: a plan is due at its end, a state goes on unless it is over by then."""
+    lasting = draft.slot in _LASTING or draft.slot.startswith("preferred_")
+    if draft.modality == "planned":
+        return msgspec.structs.replace(found, start=span.start, end=None if lasting else span.end, due=span.end - 1)
+    over = draft.closed or draft.event or draft.slot in {"location", "state"} or draft.polarity < 0
+    ends = over or span.end > message.occurred_at
+    return msgspec.structs.replace(found, start=span.start, end=span.end if ends else None)
+
+
+def mentions(draft: Draft, quote: str) -> tuple[Mention, ...]:
+    """The entities of a draft: its object by the slot's kind, known tools and places, named persons."""
     found = list(draft.mentions)
     value = lexicon.find(draft.object)
     kind = _KINDS.get(draft.slot)
@@ -145,7 +153,9 @@ def mentions(draft: Draft, content: str) -> tuple[Mention, ...]:
         found.append(Mention(value.name if value and value.kind == kind else draft.shown, kind))
     elif value is not None:
         found.append(Mention(value.name, value.kind))
-    found += [Mention(item.name, item.kind) for item in lexicon.inside(content, kinds=_ALL_KINDS)]
+    found += [
+        Mention(item.name, item.kind) for item in lexicon.inside(quote, kinds=_EVERYWHERE) if item.name != draft.subject
+    ]
     if draft.basis == "others" and draft.subject[:1].isupper() and "'s " not in draft.subject:
         found.append(Mention(draft.subject, "person"))
     unique = {mention.name.casefold(): mention for mention in reversed(found)}

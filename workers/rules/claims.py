@@ -7,88 +7,64 @@ import re
 from mnemolog.schema.cells import Mention
 from mnemolog.workers.rules import deeds, lexicon, patterns, routines, wording
 from mnemolog.workers.rules.drafts import Draft
-from mnemolog.workers.rules.english import Speaker
+from mnemolog.workers.rules.subjects import Speaker
 from mnemolog.workers.rules.text import MASK
 
 _OPINIONS = patterns.several("opinions")
 _REQUIRED = patterns.one("required")
+_NO_TARGET = patterns.one("no_target")
+_NO_JUDGEMENT = re.compile(r"(?:going|coming|happening|from|in|at|on|here|there|next|ready)\b")
+_DEGREE = re.compile(r"^(?:(?:very|too|so|quite|really|pretty|a bit|rather|extremely|way too) )+")
+_JUDGEMENT_WORDS = 8
+_TARGET_CHARS = 60
 
 
 def opinion(text: str, speaker: Speaker) -> Draft | None:
-    """ "I think Rust is hard.\""""
+    """What somebody thinks of something: "I think Rust is hard."."""
     effect, _ = routines.split_cause(text.strip(" .!"))
-    for pattern in _OPINIONS:
-        match = pattern.fullmatch(effect)
-        if match is None:
-            continue
-        target, what = lexicon.bare(match["target"]), match["what"].strip(" .")
-        if (
-            re.match(
-                r"(?:I|we|you|it|this|that|these|those|he|she|they|there|everyone|everything|what|which|how|your|my|our|not|in|like|so|to|about)\b",
-                match["target"],
-                re.IGNORECASE,
-            )
-            or re.search(
-                r"\b(?:and|it|this|to|your|you|me|we|I|so|that|not|who|can|will|could|should|would|has|is)\b",
-                match["target"],
-            )
-            or MASK in effect
-        ):
-            return None
-        if (
-            len(what.split()) > 8
-            or not target
-            or re.match(r"(?:going|coming|happening|from|in|at|on|here|there|next|ready)\b", what)
-        ):
-            return None
-        polarity = -1 if match["not"] or what.startswith("not ") else 1
-        slot = (
-            "opinion_of_"
-            + re.sub(
-                r"_+", "_", re.sub(r"[^a-z0-9]+", "_", lexicon.normal(target).replace("+", "p").replace("#", "_sharp"))
-            ).strip("_")[:60]
-        )
-        name = wording.shown_name(speaker.subject, "en")
-        link = (match["is"] or "is").strip().replace("to be", "is")
-        shown = re.sub(r"^not ", "", what)
-        said = f"{name} {'does not think' if polarity < 0 else 'thinks'} that {match['target']} {link} {shown}"
-        scene = (lexicon.find(target) or lexicon.Value("", (), "", "concept")).scene or None
-        return Draft(
-            subject=speaker.subject,
-            slot=slot,
-            object=deeds.key(
-                re.sub(r"^(?:very|too|so|quite|really|pretty|a bit|rather|extremely|way too) ", "", shown)
-            ),
-            shown=shown,
-            cell_type="opinion",
-            polarity=polarity,
-            content=said,
-            scene=scene,
-        )
-    return None
+    match = next((found for pattern in _OPINIONS if (found := pattern.fullmatch(effect))), None)
+    if match is None or MASK in effect or _NO_TARGET.search(match["target"]):
+        return None
+    target, judgement = lexicon.bare(match["target"]), match["what"].strip(" .")
+    if not target or len(judgement.split()) > _JUDGEMENT_WORDS or _NO_JUDGEMENT.match(judgement):
+        return None
+    negated = bool(match["not"]) or judgement.startswith("not ")
+    shown = judgement.removeprefix("not ")
+    thinks = "does not think" if negated else "thinks"
+    link = (match["is"] or "is").strip().replace("to be", "is")
+    value = lexicon.find(target)
+    return Draft(
+        subject=speaker.subject,
+        slot=f"opinion_of_{_slot_part(target)}",
+        object=deeds.key(_DEGREE.sub("", shown)),
+        shown=shown,
+        cell_type="opinion",
+        polarity=-1 if negated else 1,
+        content=f"{wording.shown_name(speaker.subject, 'en')} {thinks} that {match['target']} {link} {shown}",
+        scene=(value.scene if value else "") or None,
+    )
+
+
+def _slot_part(target: str) -> str:
+    plain = lexicon.normal(target).replace("+", "p").replace("#", "_sharp")
+    return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:_TARGET_CHARS] or "something"
 
 
 def requirement(text: str, project: str | None) -> Draft | None:
-    """ "It should organize conversations into topics", said of a system named in the sentence or just before."""
+    """What a system should do, named in the sentence or just before: "It should sort talk into topics."."""
     match = _REQUIRED.match(text.strip(" .!"))
-    if match is None:
+    thing = (match["thing"] or project) if match else None
+    if match is None or thing is None:
         return None
-    thing = match["thing"] or project
-    verb = lexicon.verb(match["what"].removeprefix("not ").split(" ", 1)[0])
-    if (
-        thing is None
-        or (verb is not None and verb.form != "base")
-        or (match["what"].split(" ", 1)[0] in {"be", "have", "go"}
-        and match["it"])
-    ):
+    first = match["what"].removeprefix("not ").split(" ", 1)[0]
+    verb = lexicon.verb(first)
+    if (verb is not None and verb.form != "base") or (match["it"] and first in {"be", "have", "go"}):
         return None
-    thing = thing.strip()
-    content = f"The {thing} {match['must']} {match['what']}"
     return Draft(
         subject=thing,
         slot="requirement",
         object=deeds.key(match["what"]),
-        content=content,
+        content=f"The {thing} {match['must']} {match['what']}",
         basis="first_person",
         polarity=-1 if match["not"] else 1,
         scene=project or thing,

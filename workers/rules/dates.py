@@ -145,6 +145,10 @@ _SAME = (
 )
 
 
+#: The last day that every month has.
+_IN_EVERY_MONTH = 28
+
+
 class Phrase(msgspec.Struct, frozen=True):
     """A time phrase as it stands: the point in words, the part it plays, and its end where it is a range."""
 
@@ -300,7 +304,7 @@ def _season(words: str, base: datetime, tense: Tense) -> tuple[datetime, datetim
 
 
 def _day_of_month(number: int, base: datetime, tense: Tense) -> tuple[datetime, datetime, Granularity] | None:
-    if not 1 <= number <= 28:
+    if not 1 <= number <= _IN_EVERY_MONTH:
         return None
     day = base.replace(day=number)
     if tense == "future" and day < base:

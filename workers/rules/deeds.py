@@ -4,100 +4,101 @@ from __future__ import annotations
 
 import re
 
-from mnemolog.workers.rules import dates, lexicon, patterns, routines, wording
+from mnemolog.workers.rules import dates, lexicon, patterns, wording
 from mnemolog.workers.rules.drafts import Draft
-from mnemolog.workers.rules.english import Speaker
+from mnemolog.workers.rules.subjects import Speaker
 from mnemolog.workers.rules.text import MASK
 
 _OBLIGED = patterns.one("obliged")
 _INVERTED = patterns.one("inverted")
 _REMINDER = patterns.one("reminder")
-_DUE = patterns.one("due")
-_DEADLINE = patterns.one("deadline")
-#: What one has to do even without a date; anything else is only a manner of speaking.
-_ERRANDS = frozenset(
-    ["call", "email", "send", "buy", "pay", "book", "renew", "submit", "finish", "fix", "write", "schedule", "cancel", "return", "pick", "order", "sign", "file", "print", "prepare", "clean", "update", "review", "register", "apply", "deliver", "repair", "mail", "contact", "reply", "complete", "publish", "deploy", "merge", "pack", "ship", "upload", "invoice", "reschedule", "wash", "water", "feed", "invite", "change", "replace", "check", "install", "back", "close"]
-)
-_IDLE = frozenset(
-    ["say", "admit", "confess", "know", "think", "agree", "be", "understand", "go", "see", "tell", "have", "feel", "stop", "ask", "wait", "talk", "remember", "sleep", "get", "mention", "look"]
-)
+_DUE = (patterns.one("due"), patterns.one("deadline"))
 _DONE = patterns.several("done")
 _NO_THING = patterns.one("no_thing")
-_GENERIC_DONE = frozenset({"done", "did", "finished", "completed", "sorted"})
+_POINTS = re.compile(r"\b(?:that|this|it|them|you|yourself|myself|one)$")
+#: What one has to do even without a date; anything else is only a manner of speaking.
+_ERRANDS = lexicon.words("errands")
+_IDLE = lexicon.words("idle")
+_STOP = lexicon.words("deed_stop")
+_GENERIC = frozenset({"done", "did", "finished", "completed", "sorted"})
 _CANCELLED = frozenset({"cancelled", "canceled", "called off"})
-_TASK_STOP = frozenset(
-    ["a", "an", "the", "my", "our", "your", "his", "her", "their", "to", "of", "me", "us", "it", "some", "that", "this", "all", "up", "off", "out", "in", "for", "with", "at", "on", "by", "and", "i", "we", "please"]
-)
+#: Forms of "she" that are no plural of a noun.
+_THIRD = frozenset({"is", "has", "does", "goes"})
+_KEY_WORDS = 6
+_THING_WORDS = 5
 
 
 def key(text: str) -> str:
     """The normal form of a deed: verbs in their base form, nouns singular, small words left out."""
-    words = re.findall(r"[\w#+'-]+", text.casefold())
-    kept = [
-        verb.base if (verb := lexicon.verb(word)) and not word.endswith("s") else lexicon.singular(word)
-        for word in words
-        if word not in _TASK_STOP
-    ]
-    return " ".join(kept[:6])
+    words = [word for word in re.findall(r"[\w#+'-]+", text.casefold()) if word not in _STOP]
+    return " ".join(_plain(word) for word in words[:_KEY_WORDS])
+
+
+def _plain(word: str) -> str:
+    verb = lexicon.verb(word)
+    return verb.base if verb and (verb.form != "s" or word in _THIRD) else lexicon.singular(word)
 
 
 def task(text: str, speaker: Speaker) -> Draft | None:
-    """ "Send the invoice by Friday, I must.\""""
+    """What one has to do: "Send the invoice by Friday, I must."."""
     plain = text.strip(" .!")
-    due = _DUE.match(plain) or _DEADLINE.match(plain)
+    due = next((found for pattern in _DUE if (found := pattern.match(plain))), None)
     if due:
         phrases, _ = dates.find(plain, "en")
-        if not phrases:
-            return None
-        return Draft(
-            subject=speaker.subject,
-            slot="task",
-            object=key("finish " + due["thing"]),
-            cell_type="task",
-            phrases=phrases,
-            content=wording.third_person(plain, speaker.subject),
-        )
+        said = wording.third_person(plain, speaker.subject)
+        return _task(f"finish {due['thing']}", said, speaker, phrases) if phrases else None
     match = _REMINDER.match(plain) or _INVERTED.match(plain) or _OBLIGED.match(plain)
     if match is None or MASK in match["deed"]:
         return None
     phrases, deed = dates.find(re.sub(r",? (?:though|too|also|again|really)$", "", match["deed"]), "en")
-    deed = routines.split_cause(deed)[0]
-    verb = lexicon.verb(deed.split(" ", 1)[0])
-    asked = match.re is _REMINDER or match.re is _INVERTED
-    weak = "how" in match.groupdict() and match["how"] in {"should", "ought to"}
-    if (
-        (verb is None and not asked)
-        or (verb is not None and (verb.form != "base" or verb.base in _IDLE) and not asked)
-        or (weak and not phrases)
-    ):
+    if not _worth_it(deed, match, dated=bool(phrases)):
         return None
-    if re.search(r"\b(?:that|this|it|them|you|yourself|myself|one)$", deed) or (
-        not asked and not phrases and (verb is None or verb.base not in _ERRANDS)
-    ):
-        return None
-    deed = deed[0].lower() + deed[1:]
-    said = f"{wording.shown_name(speaker.subject, 'en')} has to {wording.third_person(deed, speaker.subject)[0].lower()}{wording.third_person(deed, speaker.subject)[1:]}"
+    told = wording.third_person(deed, speaker.subject)
+    said = f"{wording.shown_name(speaker.subject, 'en')} has to {told[0].lower()}{told[1:]}"
+    return _task(deed[0].lower() + deed[1:], said, speaker, phrases)
+
+
+def _task(deed: str, content: str, speaker: Speaker, phrases: tuple[dates.Phrase, ...]) -> Draft:
     return Draft(
-        subject=speaker.subject, slot="task", object=key(deed), cell_type="task", phrases=phrases, content=said
+        subject=speaker.subject, slot="task", object=key(deed), cell_type="task", phrases=phrases, content=content
     )
 
 
+def _worth_it(deed: str, match: re.Match[str], *, dated: bool) -> bool:
+    """Whether a deed is a task: asked for, or dated, or an errand, and not only a manner of speaking."""
+    if _POINTS.search(deed):
+        return False
+    if match.re is not _OBLIGED:
+        return True
+    verb = lexicon.verb(deed.split(" ", 1)[0])
+    if verb is None or verb.form != "base" or verb.base in _IDLE:
+        return False
+    return dated or (verb.base in _ERRANDS and match["how"] not in {"should", "ought to"})
+
+
 def done(text: str, speaker: Speaker) -> Draft | None:
-    """ "Invoice sent.", "I cancelled the trip to Rome.\""""
+    """What is done or called off: "Invoice sent.", "I cancelled the trip to Rome."."""
     phrases, plain = dates.find(text.strip(" .!"), "en")
-    for pattern in _DONE:
-        match = pattern.fullmatch(plain)
-        if match is None or _NO_THING.search(match["thing"]) or len(match["thing"].split()) > 5:
-            continue
-        how = match["verb"].casefold()
-        if re.search(r"\bnot\b|n't", plain):
-            return None
-        verb = lexicon.verb(how.split(" ", 1)[0])
-        base = "cancel" if how in _CANCELLED else verb.base if verb else how
-        thing = key(match["thing"])
-        over = thing if how in _GENERIC_DONE or how in _CANCELLED else f"{base} {thing}"
-        return Draft(
-            subject=speaker.subject, slot="task", object=over, polarity=-1 if how in _CANCELLED else 1, ends=over, cell_type="fact",
-            content=wording.third_person(text.strip(" ."), speaker.subject), phrases=phrases, event=True,
-        )  # fmt: skip
-    return None
+    found = (match for pattern in _DONE if (match := pattern.fullmatch(plain)))
+    match = next((match for match in found if _is_thing(match["thing"])), None)
+    if match is None or re.search(r"\bnot\b|n't", plain):
+        return None
+    how = match["verb"].casefold()
+    cancelled = how in _CANCELLED
+    thing = key(match["thing"])
+    over = thing if cancelled or how in _GENERIC else f"{_plain(how.split(' ', 1)[0])} {thing}"
+    return Draft(
+        subject=speaker.subject,
+        slot="task",
+        object=over,
+        polarity=-1 if cancelled else 1,
+        ends=over,
+        cell_type="fact",
+        content=wording.third_person(text.strip(" ."), speaker.subject),
+        phrases=phrases,
+        event=True,
+    )
+
+
+def _is_thing(words: str) -> bool:
+    return _NO_THING.search(words) is None and len(words.split()) <= _THING_WORDS

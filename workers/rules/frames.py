@@ -3,7 +3,7 @@
 A row is `slot :: kind :: sort of object :: classes :: pattern`; the first row that fits wins. Its group `o` is the
 object, `old` what the object takes the place of. Kinds: `state` holds while it is said, `start` begins a state, `end`
 ends one, `against` is a state of the opposite polarity, `event` happened at its time;
-`past` and `planned` say it by the verb itself, where a language has no frame without its tense. A slot in ⟨⟩ depends on the
+`past` and `planned` say it by the verb itself. A slot in ⟨⟩ depends on the
 class of the object. Classes are those of which the object must be one; `+` any known one or a name, `-x` not x.
 """
 
@@ -70,3 +70,8 @@ def by_verb(verb: str) -> tuple[Frame, ...]:
 
 def _may_begin(pattern: str, verb: str) -> bool:
     return re.search(rf"(?<![a-z]){re.escape(verb)}(?![a-z])", pattern) is not None
+
+
+def simple(slot: str, sort: Sort) -> Frame:
+    """A frame that only says of which sort an object must be."""
+    return Frame(slot, "state", sort, frozenset(), re.compile(""))

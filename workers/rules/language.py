@@ -11,11 +11,13 @@ _WORDS = {
     "lives works likes prefers thinks plans longer does eats drinks knows speaks uses others",
     "de": "ich der die das und nicht ist mein meine mag mehr jetzt habe bin wir ein eine einen mit für auf zu im "
     "in bei auch es den dem wohne arbeite sie er hat sehr kein keine nach seit von "
+    "heiße esse trinke spreche lerne spiele fahre fliege ziehe nutze hasse liebe höre meinen unser uns "
     "wohnt arbeitet mag isst trinkt spricht bevorzugt heißt lernt reist ernährt",
     "es": "yo el la los las que no de en es mi me gusta con para por un una pero ya más como vivo tengo soy estoy "
     "trabajo muy mis ahora a al del se lo nos he ha "
+    "hablo bebo prefiero estudio juego practico toco odio uso programo mudé dejé empecé llamo años tomo gustan encanta "
     "vive trabaja come bebe prefiere habla tiene practica sigue",
-    "fr": "je le la les des est et ne pas une un mon ma dans pour avec suis j'ai j'habite c'est plus que vous nous à au du",
+    "fr": "je le la les des est et ne pas une un mon ma dans pour avec suis j'ai j'habite c'est plus que vous nous à",
     "it": "io il lo gli che non è di sono mi con per una un abito ho mia mio più ora della nel piace alla lavoro",
     "pt": "eu o os as que não de em é meu minha com para um uma mais moro tenho sou estou gosto agora na no da do",
     "nl": "ik het een en niet is mijn van in op met voor woon werk ben heb je dat ook maar nu meer naar aan bij",
@@ -37,9 +39,10 @@ def detect(text: str, usual: str = "en") -> str | None:
     letters = len(re.findall(r"[^\W\d_]", text))
     if len(_OTHER_SCRIPT.findall(text)) * 3 > letters:
         return None
-    if len(_HAN.findall(text)) * 3 > letters:
+    han = len(_HAN.findall(text))
+    words = [word.casefold() for word in _WORD.findall(_HAN.sub(" ", text).replace("’", "'"))]
+    if han > 2 * len(words):
         return "zh"
-    words = [word.casefold() for word in _WORD.findall(text.replace("’", "'"))]
     scores = {language: float(sum(word in table for word in words)) for language, table in _TABLE.items()}
     for language, marks in _MARKS.items():
         scores[language] += 0.5 * min(2, len(marks.findall(text)))

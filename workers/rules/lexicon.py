@@ -13,7 +13,8 @@ import msgspec
 from mnemolog.schema.cells import EntityKind
 
 _DETERMINER = re.compile(
-    r"^(?:(?:a little|a bit of|a lot of|lots of|a couple of|a|an|the|one|two|three|four|my|our|your|his|her|their|some|any|this|that|these|those|all|both|of"
+    r"^(?:(?:a little|a bit of|a lot of|lots of|a couple of|a|an|the|one|two|three|four|my|our|your|his|her|their"
+    r"|some|any|this|that|these|those|all|both|of"
     r"|ein|eine|einen|einem|einer|der|die|das|den|dem|kein|keine|keinen|mein|meine|meinen|meinem"
     r"|el|la|los|las|un|una|unos|unas|mi|mis|al|del)\s+)+",
     re.IGNORECASE,
@@ -23,8 +24,27 @@ _EDGES = " \t\n.,;:!?。，！？、()[]\"'"
 
 #: Verbs of two syllables that double their last letter.
 _DOUBLED = frozenset(
-    ["prefer", "admit", "commit", "refer", "submit", "begin", "forget", "permit", "transfer", "program", "occur", "regret", "travel", "cancel"]
+    [
+        "prefer",
+        "admit",
+        "commit",
+        "refer",
+        "submit",
+        "begin",
+        "forget",
+        "permit",
+        "transfer",
+        "program",
+        "occur",
+        "regret",
+        "travel",
+        "cancel",
+    ]
 )
+
+
+#: Shorter words with an s are no plurals ("gas"), and so short ones in -ies keep their e ("pies").
+_SHORTEST_PLURAL = 4
 
 
 class Value(msgspec.Struct, frozen=True):
@@ -128,12 +148,12 @@ def third_person(base: str) -> str:
 
 def singular(word: str) -> str:
     """The singular of a lower-case English noun, by suffix: cities, boxes, cats."""
-    if len(word) < 4 or re.search(r"(?:ss|us|is|ics|news|series|species|chess|lens)$", word):
+    if len(word) < _SHORTEST_PLURAL or re.search(r"(?:ss|us|is|ics|news|series|species|chess|lens)$", word):
         return word
     if re.search(r"(?:mov|cook|self|zomb|calor|brown|smooth|hood|vegg|cal|lad|hom|newb|rook)ies$", word):
         return word[:-1]
     if word.endswith("ies"):
-        return word[:-3] + "y" if len(word) > 4 else word[:-1]
+        return word[:-3] + "y" if len(word) > _SHORTEST_PLURAL else word[:-1]
     if re.search(r"(?:sses|shes|ches|xes|zes)$", word):
         return word[:-2]
     return word.removesuffix("s")
@@ -181,3 +201,13 @@ def inside(text: str, *, kinds: frozenset[str]) -> list[Value]:
                 break
         at += 1
     return list(dict.fromkeys(found))
+
+
+@lru_cache(maxsize=64)
+def words(name: str) -> frozenset[str]:
+    """The list of English words of that name."""
+    for line in lines("words_en.txt"):
+        key, _, members = line.partition(": ")
+        if key == name:
+            return frozenset(members.split())
+    raise KeyError(name)

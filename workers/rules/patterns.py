@@ -7,6 +7,15 @@ from functools import cache
 
 from mnemolog.workers.rules import lexicon
 
+_FLAGS = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL}
+
+
+def _flags(letters: str) -> re.RegexFlag:
+    flags = re.NOFLAG
+    for letter in letters.removeprefix("-"):
+        flags |= _FLAGS[letter]
+    return flags
+
 
 @cache
 def _table() -> dict[str, tuple[re.Pattern[str], ...]]:
@@ -20,7 +29,7 @@ def _table() -> dict[str, tuple[re.Pattern[str], ...]]:
         if name == "define":
             parts[flags] = pattern
         else:
-            found[name] = (*found.get(name, ()), re.compile(pattern, re.IGNORECASE if flags == "i" else re.NOFLAG))
+            found[name] = (*found.get(name, ()), re.compile(pattern, _flags(flags)))
     return found
 
 

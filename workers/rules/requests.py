@@ -9,6 +9,8 @@ from mnemolog.workers.rules import patterns
 _REMEMBER = patterns.one("remember")
 _FORGET = patterns.one("forget")
 _CORRECTION = patterns.several("correction")
+_NOT_TO_REMEMBER = re.compile(r"(?:when|how|the time|to|me|us|if)\b|.*\byou\b", re.IGNORECASE)
+_NOTHING = re.compile(r"(?:it|about it|that)$", re.IGNORECASE)
 
 
 def remembered(text: str) -> str | None:
@@ -17,21 +19,19 @@ def remembered(text: str) -> str | None:
     if match is None:
         return None
     what: str = (match["what"] or match["bare"]).strip()
-    return None if re.match(r"(?:when|how|the time|to|me|us|if)\b|.*\byou\b", what, re.IGNORECASE) else what
+    return None if _NOT_TO_REMEMBER.match(what) else what
 
 
 def forgotten(text: str) -> str | None:
     """What "forget that …" asks to forget, or None where nothing is asked."""
     match = _FORGET.match(text.strip(" .!?"))
-    if match is None or re.match(r"(?:it|about it|that)$", match["what"], re.IGNORECASE):
+    if match is None or _NOTHING.match(match["what"]):
         return None
     return re.sub(r"^(?:that|about|the fact that|what I said about) ", "", match["what"])
 
 
 def corrected(text: str) -> tuple[str, str] | None:
-    """(what is meant, what was said by mistake) of "I meant C, not B"."""
-    for pattern in _CORRECTION:
-        match = pattern.match(text.strip(" .!"))
-        if match:
-            return match["new"].strip(), match["old"].strip()
-    return None
+    """(what is meant, what was said by mistake) of "I meant C, not B"; None for anything else."""
+    plain = text.strip(" .!")
+    match = next((found for pattern in _CORRECTION if (found := pattern.match(plain))), None)
+    return (match["new"].strip(), match["old"].strip()) if match else None

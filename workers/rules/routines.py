@@ -6,58 +6,37 @@ import re
 
 from mnemolog.workers.rules import dates, deeds, lexicon, patterns, wording
 from mnemolog.workers.rules.drafts import Draft
-from mnemolog.workers.rules.english import Speaker
+from mnemolog.workers.rules.subjects import Speaker
 
 _PROCEDURE = patterns.one("procedure")
 _PROCEDURE_LAST = patterns.one("procedure_last")
 _MAIN = patterns.one("main")
-_STATIVE = frozenset(
-    ["be", "have", "like", "love", "hate", "feel", "want", "think", "live", "prefer", "know", "see", "hear", "need", "get", "understand", "hope", "wish", "enjoy", "say", "tell", "move", "become", "keep", "make", "stay", "try", "trust", "listen", "come", "die", "agree", "let", "believe", "remember", "forget", "look", "seem", "wonder", "find", "guess", "own"]
-)
 _RISKS = patterns.several("risks")
+_NO_RISK = patterns.one("no_risk")
 _BECAUSE = patterns.one("because")
 _BECAUSE_OF = patterns.one("because_of")
+_REASON = patterns.one("reason")
+_UNCERTAIN = patterns.one("uncertain")
+_SPELL = re.compile(r"\b(?:years?|months?|weeks?|days?|hours?|a while|that|this)$")
+_NO_BASE_FORM = re.compile(r"(?:s|ed|ing|ly|m|not)$")
+_STATIVE = lexicon.words("stative")
+#: Verbs whose past looks like their base form: "I set it up" is what one does.
+_ALIKE = frozenset({"set", "put", "cut", "hit", "let", "read", "quit"})
+_NOBODY = frozenset({"you", "he", "she", "it", "they", "that", "this", "who", "what", "there", "one"})
+_OURS = frozenset({"i", "we"})
 
 
 def procedure(text: str, speaker: Speaker) -> Draft | None:
-    """ "When the build fails I clear the cache.\""""
-    match = _PROCEDURE.match(text)
-    if match and match["aim"]:
-        condition, main, word = "to " + match["aim"], match["aimed"], "to"
-    elif match or (match := _PROCEDURE_LAST.match(text)):
-        condition, main, word = match["condition"], match["main"], match["word"].casefold()
-    else:
+    """What one does whenever something is so: "When the build fails I clear the cache."."""
+    parts = _condition_and_main(text)
+    if parts is None or _UNCERTAIN.search(text):
         return None
-    first = condition.split(" ", 1)[0].casefold()
-    if first in {"you", "he", "she", "they", "i", "possible", "necessary"} and (word == "if" or first != "i"):
-        return None
-    if (
-        _is_past(condition)
-        or re.search(
-            r"\b(?:would|will|could|might|may|going to|was|were|had|did|wish|[A-Z]\w+ said)\b|\bcan (?!not)", text
-        )
-        or condition.split(" ", 1)[0].endswith("ing")
-    ):
+    word, condition, main = parts
+    rule = main.casefold().startswith("always ")
+    if not (rule or _is_habit(word, condition)) or _is_past(condition) or _is_past(main):
         return None
     act = _MAIN.match(main)
-    verb = lexicon.verb(act["verb"]) if act else None
-    plausible = act is not None and (
-        verb.form == "base" if verb else bool(act["who"]) and not re.search(r"(?:s|ed|ing|m|not)$", act["verb"])
-    )
-    if (
-        act is None
-        or not plausible
-        or act["verb"] in _STATIVE
-        or (not act["who"] and "always" not in main.casefold() and act["verb"] in {"let", "look"})
-    ):
-        return None
-    if (
-        act["verb"].endswith("ly")
-        or _is_past(main)
-        or re.search(r"\b(?:years?|months?|weeks?|days?|hours?|a while|that|this)$", condition)
-    ):
-        return None
-    if dates.find(f"{word} {condition}", "en")[0] or not act["rest"].strip():
+    if act is None or not _is_act(act, main):
         return None
     return Draft(
         subject=speaker.subject,
@@ -68,13 +47,36 @@ def procedure(text: str, speaker: Speaker) -> Draft | None:
     )
 
 
+def _condition_and_main(text: str) -> tuple[str, str, str] | None:
+    """(when, if, to …; the condition or aim; what is done)."""
+    match = _PROCEDURE.match(text)
+    if match and match["aim"]:
+        return "to", "to " + match["aim"], match["aimed"]
+    match = match or _PROCEDURE_LAST.match(text)
+    return (match["word"].casefold(), match["condition"], match["main"]) if match else None
+
+
+def _is_habit(word: str, condition: str) -> bool:
+    """Whether a condition comes again and again, and is about the work rather than about somebody's wishes."""
+    first = condition.split(" ", 1)[0].casefold()
+    about_people = first in {"you", "he", "she", "they", "possible", "necessary"} or (first == "i" and word == "if")
+    once = _SPELL.search(condition) or dates.find(f"{word} {condition}", "en")[0]
+    return not about_people and not once and not first.endswith("ing")
+
+
+def _is_act(act: re.Match[str], main: str) -> bool:
+    """Whether something is done: a verb in its base form with something after it, said of us or asked of anybody."""
+    word = act["verb"]
+    verb = lexicon.verb(word)
+    mine = act["who"] is not None
+    base = verb.form == "base" if verb else mine and _NO_BASE_FORM.search(word) is None
+    advice = not mine and "always" not in main.casefold() and word in {"let", "look"}
+    return base and word not in _STATIVE and not advice and bool(act["rest"].strip())
+
+
 def _is_past(text: str) -> bool:
-    return any(
-        (verb := lexicon.verb(word)) is not None
-        and verb.form in {"past", "past_or_participle"}
-        and verb.base not in {"set", "put", "cut", "hit", "let", "read", "quit"}
-        for word in re.findall(r"[a-z]+", text)
-    )
+    found = (lexicon.verb(word) for word in re.findall(r"[a-z]+", text))
+    return any(verb and verb.form in {"past", "past_or_participle"} and verb.base not in _ALIKE for verb in found)
 
 
 def split_cause(text: str) -> tuple[str, str]:
@@ -84,56 +86,41 @@ def split_cause(text: str) -> tuple[str, str]:
 
 
 def risk(text: str, speaker: Speaker) -> Draft | None:
-    """ "The release may slip because the vendor is late.\""""
+    """What may go wrong: "The release may slip because the vendor is late."."""
     effect, cause = split_cause(text)
-    for pattern in _RISKS:
-        match = pattern.match(effect)
-        if match is None:
+    for match in (found for pattern in _RISKS if (found := pattern.match(effect))):
+        who = lexicon.bare(match.groupdict().get("who") or "")
+        if who.casefold() in _NOBODY or _NO_RISK.search(who):
             continue
-        groups = match.groupdict()
-        who = lexicon.bare(groups.get("who") or "")
-        if who.casefold() in {
-            "you",
-            "he",
-            "she",
-            "it",
-            "they",
-            "that",
-            "this",
-            "who",
-            "what",
-            "there",
-            "one",
-        } or who.startswith(("I ", "you ", "if ", "we ")):
-            continue
-        mine = not who or who.casefold() in {"i", "we"}
+        mine = not who or who.casefold() in _OURS
         phrases, what = dates.find(_BECAUSE_OF.sub("", match["what"]), "en")
+        harm = re.sub(r"^is |\bif .*|\b(?:might|may|could) ", "", what)
         return Draft(
-            subject=speaker.subject if mine else who, slot="risk", object=deeds.key((who + " " if not mine else "") + re.sub(r"^is |\bif .*|\b(?:might|may|could) ", "", what)), cause=cause,
-            content=wording.third_person(text, speaker.subject), phrases=phrases, cell_type="risk", basis="first_person", plural=who.casefold() == "we",
-        )  # fmt: skip
+            subject=speaker.subject if mine else who,
+            slot="risk",
+            object=deeds.key(harm if mine else f"{who} {harm}"),
+            content=wording.third_person(text, speaker.subject),
+            cell_type="risk",
+            basis="first_person",
+            plural=who.casefold() == "we",
+            phrases=phrases,
+            cause=cause,
+        )
     return None
 
 
 def cause_of(cause: str, speaker: Speaker) -> Draft | None:
     """The reason of a risk or a decision as a statement of its own: "the vendor is late"."""
-    match = re.match(
-        r"(?P<who>(?:the |our |my |this |that )?[\w' -]{1,40}?) (?P<verb>is|are|was|were|has|have|keeps?|does|do|takes?|needs?|lacks?|can not|[a-z]+s)\b (?P<what>.+)",
-        cause,
-    )
-    if match is None:
+    match = _REASON.match(cause)
+    who = lexicon.bare(match["who"]) if match else ""
+    if match is None or who.casefold() in _NOBODY | _OURS:
         return None
-    who = lexicon.bare(match["who"])
-    if who.casefold() in {"i", "we", "it", "he", "she", "they", "you", "that", "this", "there"}:
-        return None
-    polarity = -1 if re.search(r"\b(?:not|no longer)\b", cause) else 1
-    stated = wording.third_person(cause, speaker.subject)
     return Draft(
         subject=who,
         slot="state",
         object=deeds.key(match["what"]),
         shown=match["what"],
-        content=stated,
+        content=wording.third_person(cause, speaker.subject),
         basis="first_person",
-        polarity=polarity,
+        polarity=-1 if re.search(r"\b(?:not|no longer)\b", cause) else 1,
     )

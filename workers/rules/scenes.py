@@ -14,9 +14,7 @@ from mnemolog.workers.rules.text import width
 
 MAX_KEY_WORDS = 5
 MAX_SUMMARY_WORDS = 99
-_STOP = frozenset(
-    ["the", "a", "an", "of", "and", "or", "to", "in", "on", "at", "for", "with", "about", "my", "our", "your", "his", "her", "their", "is", "are", "was", "were", "be", "this", "that", "these", "those", "it", "misc", "miscellaneous", "other", "general", "various"]
-)
+_STOP = lexicon.words("scene_stop")
 _FAMILY = {"preferred_": "", "chosen_": ""}
 _WORD = re.compile(r"[\w#+'-]+")
 
@@ -38,12 +36,14 @@ def scene_key(text: str) -> str:
 
 
 def scene_of(slot: str, obj: str, content: str, subject: str, known: Iterable[str]) -> str:
-    """The scene of a cell: the slot's topic, the object's, a topic its words name, a known scene's, else what it is about."""
+    """The scene of a cell: its slot's topic, else its object's, one that its words name, a known one, or its object."""
     family = next((prefix for prefix in _FAMILY if slot.startswith(prefix)), None)
     topic = "" if family else slot_of(slot).scene
     value = lexicon.find(obj)
     if not topic and value is not None:
         topic = value.scene
+    # People are called Ada and Julia, and so are programming languages.
+    content = content.replace(subject, " ")
     words = [lexicon.singular(word.casefold()) for word in _WORD.findall(content)]
     if not topic or topic in {"task", "plan", "project"}:
         votes = Counter(_TOPICS[word] for word in words if word in _TOPICS)

@@ -8,56 +8,22 @@ import unicodedata
 import msgspec
 
 from mnemolog.schema.cells import MIN_QUOTE_CHARS
+from mnemolog.workers.rules import patterns
 
 #: Stands for a masked character, so that offsets stay as they are.
 MASK = "\ufffc"
 
-_MASKED = (
-    re.compile(r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)", re.DOTALL),
-    re.compile(r"`[^`\n]*`"),
-    re.compile(r"^[ \t]*(?:>|\||\$ |#!|//|/\*|\+\+\+|---|@@|<\w|\{|\}|\[\d|at [\w.$]+\().*$", re.MULTILINE),
-    re.compile(
-        r"^(?:Traceback |\s+File \"|import \w|from \w+ import|def \w|class \w+[(:]|#include|SELECT ).*$", re.MULTILINE
-    ),
-    re.compile(r"^\[?\d{4}-\d\d-\d\d[ T]\d\d:.*$|^\w+=\S*$|^(?:DEBUG|INFO|WARN(?:ING)?|ERROR)\b.*$", re.MULTILINE),
-    re.compile(r"^(?:From|To|Subject|Date|Cc|Fwd|Re): .*(?:\n.+)*", re.MULTILINE),
-    re.compile(r"^Dear [A-Z].*(?:\n.*)*", re.MULTILINE),
-    re.compile(
-        r"^(?!TODO|Note|Remember|Risk|Task|Decision|Reminder|PS|Update|FYI|Plan|Edit)[A-Z][\w.-]{1,20}: .*$",
-        re.MULTILINE,
-    ),
-    re.compile(r"“[^”]*(?:”|$)|„[^“”]*[“”]|«[^»]*»|「[^」]*」|『[^』]*』|《[^》]*》"),
-    re.compile(r"\"[^\"\n]*(?:\"|$)", re.MULTILINE),
-    re.compile(r"(?<!\w)['‘](?=\w)(?![^'’\n]{0,12}['’](?:s|ll|ve|re|d|m|t)\b)[^'’\n]* [^'’\n]*['’](?!\w)"),
-    re.compile(r"https?://\S+|\bwww\.\S+"),
-)
+_MASKED = patterns.several("masked")
 #: What follows such an announcement until the next paragraph is somebody else's text.
-_ANNOUNCED = re.compile(
-    r"\b(?:(?:he|she|they|it|\w+ (?:just )?)(?:wrote|writes|posted|sent(?: me)?(?: this)?|replied)"
-    r"|(?:e-?mail|message|article|text|letter|post|lyrics|poem|story|quote|excerpt|paragraph|transcript|translate"
-    r"|summar(?:ise|ize|y)|proofread|rewrite|paste[d]?|log|output|says|reads)(?: \w+){0,4})\s*:\s(?=\S).*?(?=\n\s*\n|\Z)",
-    re.IGNORECASE | re.DOTALL,
-)
-_SENTENCE = re.compile(
-    r"(?:\b(?:Dr|Mr|Mrs|Ms|St|e\.g|i\.e|vs|approx)\.|\d\.(?=\d)|[^.!?…。！？\n]|[.!?…](?=\S))+[.!?…。！？]*"
-)
-_DOTS_IN_NUMBERS = re.compile(
-    r"(?<=\d)\. (?=(?:Januar|Februar|März|April|Mai|Juni|Juli|August|September|Oktober|November|Dezember))"
-)
-_PRONOUN = r"(?:I|we|he|she|they|it|my|our|you|this|that)"
-_CUT = re.compile(
-    rf"\s*[;；]\s*|\s+[-–—]+\s+|,?\s+(?:but|though|although|whereas)\s+|,\s*(?=(?:so|and|then|and then|and now)\s+{_PRONOUN}\b)"
-    rf"|\s+and\s+(?=(?:now |then |also |currently )?(?:I|we|he|she|they|my|our)(?:\b|'))"
-    r"|,?\s+and\s+(?:then\s+)?(?=(?:now |have |also )?(?:moved|started|joined|switched|quit|left|bought|sold|adopted|became|went|relocated|stopped|began"
-    r"|work|live|love|prefer|hate|am|moving|got a|took)\b)"
-    rf"|,\s*(?=(?:I|we|my|he|she)(?:\b|'))|，",
-    re.IGNORECASE,
-)
+_ANNOUNCED = patterns.one("announced")
+_SENTENCE = patterns.one("sentence")
+_DOTS_IN_NUMBERS = patterns.one("dots_in_numbers")
+_CUT = patterns.one("cut")
 
 
 #: Somebody who does with the speaker what comes next: "Clara and I …".
-_PERSON = re.compile(r"(?:[A-Z][a-z]+|[Mm]y \w+) and I\b")
-_ASIDE = re.compile(r",?\s+(?:while|which)\b[^,]*")
+_PERSON = patterns.one("person")
+_ASIDE = patterns.one("aside")
 
 
 class Sentence(msgspec.Struct, frozen=True):
@@ -141,7 +107,10 @@ _CONTRACTIONS = tuple(
         (r"\bwanna\b", "want to"),
         (r"\bgotta\b", "have to"),
         (r"\b(have|has) got to\b", r"\1 to"),
-        (r"\b(have|has) got (?=(?:a|an|two|three|no|some|my)\b)", r"\1 "),
+        (
+            r"\b(have|has) got (?!to|married|engaged|divorced|promoted|hired|fired|into|used|rid|back|tired|bored)",
+            r"\1 ",
+        ),
         (r"\bdont\b", "do not"),
         (r"\bi\b", "I"),
     )

@@ -36,7 +36,30 @@ _FIRST_PERSON = (
     (r"\bme\b", "{n}"),
 )
 _AGREES = frozenset(
-    ["can", "could", "will", "would", "must", "should", "may", "might", "shall", "am", "is", "was", "were", "are", "had", "did", "who", "and", "or", "will", "not", "never"]
+    [
+        "can",
+        "could",
+        "will",
+        "would",
+        "must",
+        "should",
+        "may",
+        "might",
+        "shall",
+        "am",
+        "is",
+        "was",
+        "were",
+        "are",
+        "had",
+        "did",
+        "who",
+        "and",
+        "or",
+        "will",
+        "not",
+        "never",
+    ]
 )
 
 
@@ -52,7 +75,7 @@ def shown_name(subject: str, language: str) -> str:
 
 
 def phrase(language: str, subject: str, slot: str, shown: str, form: str) -> str:
-    """ "Ada no longer lives in Munich": the sentence of a slot's form, without a full stop."""
+    """The sentence of a slot's form, without a full stop: "Ada no longer lives in Munich"."""
     if not shown:
         return _LEFT[language].format(n=shown_name(subject, language))
     family = next((prefix for prefix in ("preferred_", "chosen_") if slot.startswith(prefix)), slot)

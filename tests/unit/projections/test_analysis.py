@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import sys
+import tracemalloc
+
 import pytest
 
 from mnemolog.projections.analysis import MAX_QUERY_TERMS, index_text, is_single_character, query_terms, terms
@@ -66,3 +69,18 @@ def test_query_syntax_and_odd_characters_are_only_text(query, expected):
 
 def test_a_query_of_ten_thousand_words_is_capped():
     assert len(query_terms(" ".join(f"word{n}" for n in range(10_000))).terms) == MAX_QUERY_TERMS
+
+
+def test_a_long_run_is_cut_without_losing_a_pair():
+    text = "".join(chr(0x4E00 + n) for n in range(2_500))
+    pairs = [text[n : n + 2] for n in range(len(text) - 1)]
+    assert index_text(text).split() == [*pairs, text[-1]]
+
+
+def test_a_long_run_is_worked_off_in_little_memory():
+    text = "鞋很舒服" * 175_000
+    tracemalloc.start()
+    prepared = index_text(text)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 5 * sys.getsizeof(prepared)

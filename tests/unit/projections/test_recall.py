@@ -176,6 +176,17 @@ def test_retired_cells_do_not_push_live_ones_out(memory):
     assert memory.found("zeppelin the great") == expected
 
 
+def test_a_live_node_behind_more_retired_ones_than_the_index_gives_is_found(monkeypatch, memory):
+    monkeypatch.setattr("mnemolog.projections.vectors.MAX_NEAREST", 60)
+    for _ in range(100):
+        memory.cell("purple zeppelin", valid_until=memory.START + 1)
+    memory.cell("purple zeppelin over the harbour")
+    memory.embed()
+    with memory.transaction():
+        memory.con.execute("DELETE FROM fulltext")
+    assert memory.found("purple zeppelin") == ["purple zeppelin over the harbour"]
+
+
 def test_only_the_types_that_are_asked_for_are_found(talk):
     talk.cell("Ada prefers Python.", evidence=["e1"])
     talk.cell("To clean Python caches, run make.", node_type="procedural", cell_type="procedure")

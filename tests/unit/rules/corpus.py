@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
+
 from mnemolog.schema.cells import Candidate, Cell
 from mnemolog.schema.times import MINUTE, parse
 from mnemolog.workers.rules import Context, Extraction, Message, extract
@@ -36,15 +37,13 @@ class Pair(msgspec.Struct, frozen=True):
     first: str
     then: str
     verdict: str
-    speaker: str = "Ada"
-    stated_by: str = "Ada"
 
 
-def rows(name: str = "corpus.jsonl") -> list[Row]:
+def rows(name: str) -> list[Row]:
     return [msgspec.json.decode(line, type=Row) for line in (HERE / name).read_text("utf-8").splitlines() if line]
 
 
-def pairs(name: str = "changes.jsonl") -> list[Pair]:
+def pairs(name: str) -> list[Pair]:
     return [msgspec.json.decode(line, type=Pair) for line in (HERE / name).read_text("utf-8").splitlines() if line]
 
 

@@ -1,11 +1,12 @@
 """Pairs of statements a week apart: what the second does to the first."""
 
 import pytest
+
 from mnemolog.workers.rules import Context, judge
 
 from .corpus import NOW, WEEK, Pair, candidate, pairs, say
 
-PAIRS = pairs()
+PAIRS = pairs("changes.jsonl")
 
 
 def outcome(pair: Pair) -> str:

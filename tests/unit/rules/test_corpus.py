@@ -4,7 +4,7 @@ import pytest
 
 from .corpus import Row, matches, rows, say
 
-ROWS = rows()
+ROWS = rows("corpus.jsonl") + rows("assorted.jsonl")
 TRAPS = [row for row in ROWS if not row.cells]
 
 
@@ -48,3 +48,23 @@ def test_contents_name_people_instead_of_saying_i(row: Row):
         assert " I " not in f" {cell.content} "
         assert " my " not in f" {cell.content.lower()} "
         assert "yesterday" not in cell.content
+
+
+#: What turns any statement into one that nobody makes.
+NEAR_MISSES = (
+    "If {told}, that would be odd.", 'He said "{said}"', "> {said}", "`{said}`", "My boss says {told}.", "Maybe {told}.",
+    "In my novel {told}.", "{bare}?", "I wish {told}.", "She asked whether {told}.", "Imagine that {told}.",
+    "It is not true that {told}.", "I'm not sure if {told}.", "assistant: {said}", "tool: {said}", "I dreamt that {told}.",
+    "People say {told}.", "The email says: {said}", "Unless {told}, we are fine.", "I hope {told}.", "You think {told}.",
+)  # fmt: skip
+OWN = [row.say for row in ROWS if row.cells and row.say.startswith(("I ", "I'", "We ", "We'", "My ", "Our "))]
+
+
+@pytest.mark.parametrize("frame", NEAR_MISSES)
+def test_no_statement_survives_a_frame_that_unsays_it(frame: str):
+    assert len(OWN) > 80
+    for said in OWN:
+        bare = said.rstrip(".!")
+        told = bare if bare.startswith("I") else bare[0].lower() + bare[1:]
+        extraction = say(frame.format(said=said, bare=bare, told=told))
+        assert extraction.cells == (), extraction.cells

@@ -1,6 +1,7 @@
 """Time phrases, said on Monday 2026-03-09 in Berlin."""
 
 import pytest
+
 from mnemolog.schema.times import MINUTE
 from mnemolog.workers.rules import dates
 

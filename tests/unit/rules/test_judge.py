@@ -1,6 +1,7 @@
 """The judge on cells made by hand: who may supersede what."""
 
 import msgspec
+
 from mnemolog.schema.cells import Cell, Evidence
 from mnemolog.workers.rules import judge
 
@@ -87,7 +88,23 @@ def test_two_scopes_stand_side_by_side():
 
 def test_a_correction_takes_the_place_of_what_was_never_true():
     assert ruling(cell("b"), cell("c", correction=True, ends="b")) == ("supersedes", "corrected")
-    assert ruling(cell("d"), cell("c", correction=True, ends="b"))[0] == "compatible"
+    assert ruling(cell("d"), cell("c", correction=True, ends="b")) == ("supersedes", "changed")
+    assert ruling(cell("d", slot="likes"), cell("c", slot="likes", correction=True, ends="b"))[0] == "compatible"
+
+
+def test_a_correction_leaves_alone_what_was_said_after_it():
+    later = ruling(cell("c", correction=True, ends="b", slot="likes"), cell("b", slot="likes"))
+    assert later == ("compatible", "unrelated")
+
+
+def test_a_plan_that_came_true_is_fulfilled():
+    plan = cell("graz", modality="planned", cell_type="plan")
+    assert ruling(plan, cell("graz", change=True)) == ("supersedes", "fulfilled")
+
+
+def test_a_change_that_names_one_scope_leaves_the_whole_open():
+    change = cell("emacs", slot="preferred_editor", scope="at work", change=True)
+    assert ruling(cell("vim", slot="preferred_editor"), change) == ("unsure", "scoped")
 
 
 def test_a_task_is_closed_by_what_was_done_and_not_by_something_else():

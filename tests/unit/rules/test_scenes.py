@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+
 from mnemolog.workers.rules import scene_key, summarise
 from mnemolog.workers.rules.text import width
 

@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+
 from mnemolog.schema.cells import Cell
 from mnemolog.workers.rules import Context, extract
 
@@ -164,3 +165,7 @@ def test_the_same_messages_give_the_same_cells():
     said = ("I moved to Berlin last month.", "I like jazz, techno and funk.", "My sister Mia works at Acme.")
     assert say(*said) == say(*said)
     assert [cell.object for cell in say(said[1]).cells] == ["jazz", "techno", "funk"]
+
+
+def test_a_pronoun_alone_says_nothing_in_any_language():
+    assert values("Ich", "I", "Yo", "我") == []

@@ -158,6 +158,57 @@ def test_a_message_without_a_time_of_its_own_has_its_producers(path: Path) -> No
     connection.close()
 
 
+KINDS = st.sampled_from(
+    ["message"] * 4
+    + ["again", "reused", "rubbish", "requeue", "requeue", "discard", "policy", "closed", "creation", "newer", "gap"]
+)
+
+
+def drawn(kind: str, number: int, target: Position, session: str, other: str) -> bytes:
+    """An entry of a kind: `target` is an entry that it may name, `other` an id that may have been used."""
+    name = f"e{number}"
+    at = BEGIN_MS + target.ms % 9
+    return {
+        "message": said(name, session=session, occurred_at=at),
+        "again": said(other, session=session, occurred_at=at),
+        "reused": said(other, "Something else."),
+        "rubbish": b'{"id":',
+        "requeue": requeued(target, name),
+        "discard": event(name, DeadLetterDiscarded(ms=target.ms, seq=0)),
+        "policy": event(name, PolicySet(policy=Policy(caps=CapPolicy(future_ms=number)))),
+        "closed": event(name, SessionClosed(session=session)),
+        "creation": created(event_id=name),
+        "newer": newer(name),
+        "gap": event(name, GapAccepted(ms=target.ms, seq=0)),
+    }[kind]
+
+
+def any_log(kinds: list[str], chance: random.Random) -> list[Entry]:
+    """A log with everything on it at places that were drawn; at times it begins without its creation."""
+    bodies = [created()][: chance.randrange(4)]
+    for number, kind in enumerate(kinds):
+        target, other = place(chance.randrange(len(kinds) + 1)), f"e{chance.randrange(number + 1)}"
+        bodies.append(drawn(kind, number, target, chance.choice("ab"), other))
+    parked = [number for number, body in enumerate(bodies) if b"dream_dreamt" in body]
+    return log_of([*bodies, *(event(f"park{n}", EntryParked(ms=place(n).ms, seq=0)) for n in parked)])
+
+
+@settings(max_examples=60, deadline=None)
+@given(kinds=st.lists(KINDS, min_size=1, max_size=25), seed=st.integers(0, 2**32), batch=st.integers(2, 9))
+def test_any_log_in_any_batches_gives_the_same_hash_and_adds_up(
+    tmp_path_factory: pytest.TempPathFactory, kinds: list[str], seed: int, batch: int
+) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    log = any_log(kinds, random.Random(seed))
+    one_by_one = folded(folder / "one.db", log, 1)
+    together = folded(folder / "together.db", log, batch)
+    assert hashes_of(one_by_one) == hashes_of(together)
+    assert hashes_of(together).position == log[-1].position
+    assert [p for p in verify(together).problems if not p.startswith("vectors")] == []
+    one_by_one.close()
+    together.close()
+
+
 # ---- order -----------------------------------------------------------------------------------------------------
 
 Told = tuple[str, int, int | None, int | None]  # session, minute, the caller's counter, line of a file
