@@ -5,8 +5,7 @@ from __future__ import annotations
 import apsw
 import msgspec
 
-from mnemolog.projections.facts import Fact, facts
-from mnemolog.schema.cells import Cell
+from mnemolog.projections.facts import Fact, cell_of, facts
 from mnemolog.schema.ids import episode_id
 
 
@@ -29,6 +28,11 @@ class PairVerdict(msgspec.Struct, frozen=True):
     judge: str
     state: str
 
+    @property
+    def is_link(self) -> bool:
+        """Whether it ties the two into one history."""
+        return self.state == "in_force" and self.ruling in ("same", "supersedes")
+
 
 class Link(msgspec.Struct, frozen=True):
     """One fact of a chain with its evidence and its verdicts on the others."""
@@ -45,7 +49,7 @@ UNION ALL SELECT low, ruling, kind, judge, state FROM verdicts WHERE high = ?1 O
 
 
 def history(connection: apsw.Connection, node_id: str, at: int) -> list[Link]:
-    """The facts that a verdict of `same` or `supersedes` ties to a fact, itself included, oldest first.
+    """The facts that verdicts in force of `same` or `supersedes` tie to a fact, itself included, oldest first.
 
     Empty when there is no such fact. The caller spans it with a read transaction.
     """
@@ -53,19 +57,16 @@ def history(connection: apsw.Connection, node_id: str, at: int) -> list[Link]:
     waiting = [node_id]
     while waiting:
         current = waiting.pop()
-        if current in chain:
-            continue
-        chain[current] = tuple(PairVerdict(*row) for row in connection.execute(_VERDICTS, (current,)))
-        waiting += [verdict.other for verdict in chain[current] if verdict.ruling in ("same", "supersedes")]
+        if current not in chain:
+            chain[current] = tuple(PairVerdict(*row) for row in connection.execute(_VERDICTS, (current,)))
+            waiting += [verdict.other for verdict in chain[current] if verdict.is_link]
     found = facts(connection, at, everything=True, node_ids=chain)
     return [Link(fact, _evidence(connection, fact.node_id), chain[fact.node_id]) for fact in found]
 
 
 def _evidence(connection: apsw.Connection, node_id: str) -> tuple[Quotation, ...]:
-    cell = msgspec.json.decode(
-        connection.execute("SELECT cell FROM cells WHERE node_id = ?", (node_id,)).get, type=Cell
-    )
-    return tuple(_quotation(connection, evidence.event_id, evidence.quote) for evidence in cell.evidence)
+    quoted = [_quotation(connection, said.event_id, said.quote) for said in cell_of(connection, node_id).evidence]
+    return tuple(sorted(quoted, key=lambda one: (one.occurred_at, one.event_id)))
 
 
 def _quotation(connection: apsw.Connection, event_id: str, quote: str) -> Quotation:
