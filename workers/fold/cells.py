@@ -153,8 +153,11 @@ def _check_forgotten(ctx: Context, cell: Cell, source: Source) -> None:
 
 def _insert(ctx: Context, node_id: str, cell: Cell, source: Source, job_key: str | None) -> None:
     planned = cell.modality == "planned" or cell.cell_type in _PLANNED
-    start = source.valid_from if planned or cell.holds_from is None else cell.holds_from
     stated_end = None if planned else cell.holds_until
+    start = source.valid_from if planned or cell.holds_from is None else cell.holds_from
+    if stated_end is not None:
+        # Of what is over, and of which nobody said when it began, no time is known at which it held.
+        start = min(start, stated_end)
     rate = ctx.policy.decay.rates[cell.cell_type] * (1 - ctx.policy.decay.salience_damping * cell.salience)
     ctx.run(
         "INSERT INTO nodes (node_id, type, cell_type, content, scene, salience, session, speaker, source_type, "

@@ -13,9 +13,8 @@ from mnemolog.schema.requests import VerdictGiven, VerdictsReviewed
 from mnemolog.workers.fold import scenes
 from mnemolog.workers.fold.context import Context, Unfoldable
 from mnemolog.workers.fold.jobs import close_job
-from mnemolog.workers.fold.validity import place_of, recompute
+from mnemolog.workers.fold.validity import CLOSINGS, rank, recompute
 
-_CLOSING = ("fulfilled", "cancelled")
 _TRUST = {"requested": 2, "first_person": 2, "others": 1, "inferred": 0}
 _INTENTIONS = ("plan", "task")
 
@@ -82,7 +81,7 @@ def _objection(ctx: Context, pair: PairVerdict) -> str:
     if None in sides:
         known = [ctx.get("SELECT type FROM nodes WHERE node_id = ?", (id_,)) for id_ in (pair.first, pair.second)]
         return "episode" if "episodic" in known else "unknown_node"
-    older, heir = _in_order(ctx, *(side for side in sides if side))
+    older, heir = _in_order(ctx, pair.kind, *(side for side in sides if side))
     if older.subject != heir.subject:
         return "other_subject"
     return _overreach(older, heir) if pair.ruling == "supersedes" else ""
@@ -99,8 +98,9 @@ def _overreach(older: _Side, heir: _Side) -> str:
     return ""
 
 
-def _in_order(ctx: Context, first: _Side, second: _Side) -> tuple[_Side, _Side]:
-    pair = sorted((first, second), key=lambda side: place_of(ctx, side.node_id))
+def _in_order(ctx: Context, kind: str, first: _Side, second: _Side) -> tuple[_Side, _Side]:
+    """The two sides, the one that the other takes the place of first."""
+    pair = sorted((first, second), key=lambda side: rank(ctx, side.node_id, kind))
     return pair[0], pair[1]
 
 
@@ -109,8 +109,8 @@ def _too_many(ctx: Context, pairs: Iterable[PairVerdict]) -> dict[str, bool]:
     retired: defaultdict[str, set[str]] = defaultdict(set)
     for pair in pairs:
         sides = [_side(ctx, node_id) for node_id in (pair.first, pair.second)]
-        older, _ = _in_order(ctx, *(side for side in sides if side))
-        fulfils = pair.kind in _CLOSING and older.is_intention
+        older, _ = _in_order(ctx, pair.kind, *(side for side in sides if side))
+        fulfils = pair.kind in CLOSINGS and older.is_intention
         if pair.ruling == "supersedes" and not fulfils and _is_live(ctx, older):
             retired[older.subject].add(older.node_id)
     return {subject: len(ids) > _most(ctx, subject) for subject, ids in retired.items()}

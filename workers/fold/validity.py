@@ -19,6 +19,8 @@ from mnemolog.workers.fold.context import Context
 
 #: The kind of a verdict which says that the older cell was never true.
 CORRECTION = "correction"
+#: The kinds of a verdict which says that a plan or a task is over: what was said last closes it, whenever it began.
+CLOSINGS = ("fulfilled", "cancelled")
 #: Why a cell is retracted when such a verdict is in force; the other reason is `forgotten`.
 CORRECTED = "corrected"
 
@@ -51,7 +53,7 @@ class Computed(msgspec.Struct, frozen=True):
 _PLACE = "SELECT c.start, n.occurred_at, n.seq, n.event_id, c.node_id FROM cells c JOIN nodes n USING (node_id)"
 
 _PAIRS = """
-    SELECT v.ruling, v.kind, n.valid_from, c.retracted, c.start, n.occurred_at, n.seq, n.event_id, c.node_id
+    SELECT v.ruling, v.kind, n.valid_from, c.retracted, c.node_id
     FROM (
         SELECT high AS other, ruling, kind FROM verdicts WHERE low = ?1 AND state = 'in_force'
         UNION ALL SELECT low, ruling, kind FROM verdicts WHERE high = ?1 AND state = 'in_force'
@@ -67,29 +69,24 @@ def place_of(ctx: Context, node_id: str) -> tuple[int, int, int, str, str]:
     return place
 
 
+def rank(ctx: Context, node_id: str, kind: str) -> tuple[Any, ...]:
+    """What the order of a pair's two cells is compared by: the higher one is the heir.
+
+    By the order of time; of the two of a correction the one that says so is right, else what was said last, not what
+    began last; and what closes a plan was said after it.
+    """
+    place = place_of(ctx, node_id)
+    if kind == CORRECTION:
+        flag = ctx.get("SELECT ifnull(json_extract(cell, '$.correction'), 0) FROM cells WHERE node_id = ?", (node_id,))
+        return (flag, *place[1:])
+    return place[1:] if kind in CLOSINGS else place
+
+
 def _neighbours(ctx: Context, node_id: str) -> list[Neighbour]:
-    here = place_of(ctx, node_id)
     return [
-        Neighbour(
-            place[-1],
-            ruling,
-            kind,
-            valid_from,
-            retracted,
-            _corrects(ctx, place[-1], node_id) if kind == CORRECTION else tuple(place) > here,
-        )
-        for ruling, kind, valid_from, retracted, *place in ctx.run(_PAIRS, (node_id,)).fetchall()
+        Neighbour(other, ruling, kind, valid_from, retracted, rank(ctx, other, kind) > rank(ctx, node_id, kind))
+        for ruling, kind, valid_from, retracted, other in ctx.run(_PAIRS, (node_id,)).fetchall()
     ]
-
-
-def _corrects(ctx: Context, node_id: str, other: str) -> bool:
-    """Which of the two of a correction is right: the one that says so, else what was said last; not what began last."""
-    return _said(ctx, node_id) > _said(ctx, other)
-
-
-def _said(ctx: Context, node_id: str) -> tuple[Any, ...]:
-    flag = ctx.get("SELECT ifnull(json_extract(cell, '$.correction'), 0) FROM cells WHERE node_id = ?", (node_id,))
-    return (flag, *place_of(ctx, node_id)[1:])
 
 
 def compute(start: int, stated_end: int | None, retracted: str | None, pairs: Iterable[Neighbour]) -> Computed:
@@ -100,8 +97,10 @@ def compute(start: int, stated_end: int | None, retracted: str | None, pairs: It
     if retracted != "forgotten":
         retracted = CORRECTED if any(pair.kind == CORRECTION and pair.later for pair in pairs) else None
     heir = min(heirs, key=lambda pair: (pair.valid_from, pair.node_id), default=None)
-    ends = [end for end in (stated_end, heir.valid_from if heir else None) if end is not None]
-    return Computed(min([start, *corrected_from]), min(ends, default=None), heir.node_id if heir else None, retracted)
+    begin = min([start, *corrected_from])
+    # What closes a plan may have begun before the plan was said.
+    ends = [end for end in (stated_end, max(begin, heir.valid_from) if heir else None) if end is not None]
+    return Computed(begin, min(ends, default=None), heir.node_id if heir else None, retracted)
 
 
 def recompute(ctx: Context, changed: Iterable[str]) -> set[str]:
