@@ -51,11 +51,10 @@ def rq_client(url: str) -> redis.Redis:
     )
 
 
-def work(url: str, kind: JobKind, performer: Performer) -> None:
-    """Does the jobs of one queue until SIGTERM or SIGINT; a second one also ends the job that it is at."""
-    client = rq_client(url)
+def worker_of(client: redis.Redis, kind: JobKind, performer: Performer) -> QueueWorker:
+    """A worker for one queue; its `work` ends at SIGTERM or SIGINT, after the job that it is at."""
     job_class = job_class_of(performer)
-    worker = QueueWorker(
+    return QueueWorker(
         [queue_of(client, kind, job_class)],
         connection=client,
         job_class=job_class,
@@ -66,7 +65,6 @@ def work(url: str, kind: JobKind, performer: Performer) -> None:
         default_result_ttl=0,
         log_job_description=False,
     )
-    worker.work(logging_level=None)
 
 
 def _end_with_input() -> None:
@@ -86,7 +84,8 @@ def main(kind: str, *options: str) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     url = os.environ["MNEMOLOG_REDIS_URL"]
     client = log_client(url)
-    work(url, kind, Performer(client, engine_of(os.environ, client)))
+    performer = Performer(client, engine_of(os.environ, client))
+    worker_of(rq_client(url), kind, performer).work(logging_level=None)
 
 
 if __name__ == "__main__":
