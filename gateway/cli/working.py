@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-import time
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -35,13 +35,15 @@ _job = click.argument("job", metavar="JOB")
 
 
 class _Asked:
-    """How often the process was asked to end."""
+    """Whether the process was asked to end, and whether it was asked again."""
 
     def __init__(self) -> None:
-        self.times = 0
+        self.once = threading.Event()
+        self.again = False
 
     def __call__(self, number: int, _: FrameType | None) -> None:
-        self.times += 1
+        self.again = self.once.is_set()
+        self.once.set()
 
 
 @contextmanager
@@ -79,10 +81,11 @@ def worker(context: Context, kind: str, count: int) -> None:
         workers = Workers([cast("JobKind", kind)] * count, context.running_redis)
         workers.check()
         click.echo(f"{count} {kind} worker(s) at {without_password(url)}; Ctrl-C finishes and stops", err=True)
-        while not asked.times:
+        while not asked.once.wait(POLL_S):
             workers.check()
-            time.sleep(POLL_S)
-        workers.stop(lambda: asked.times > 1)
+        workers.ask_to_stop()
+        click.echo("finishing the jobs at hand; asked again, they are left to be done again", err=True)
+        workers.stop(lambda: asked.again)
 
 
 @click.group()
