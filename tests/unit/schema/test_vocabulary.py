@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from mnemolog.schema import tables
 from mnemolog.schema.cells import Cell, CellType, Evidence, Mention
 from mnemolog.schema.checksums import MODULUS, Sum, combined, row_hash, sum_of
-from mnemolog.schema.events import PAYLOADS, Payload
+from mnemolog.schema.events import Payload
 from mnemolog.schema.policy import CapPolicy, DecayPolicy, Policy, TrustPolicy, WindowPolicy
+from mnemolog.schema.registry import PAYLOADS
 from mnemolog.schema.slots import FAMILIES, SLOTS, single_valued, slot_of
 
 # ---- policy ----------------------------------------------------------------------------------------------------
@@ -85,7 +86,7 @@ CELL = {
     "content": "Ada lives in Berlin.",
     "cell_type": "fact",
     "subject": "Ada",
-    "evidence": [["m1", "I live in Berlin"]],
+    "evidence": [{"event_id": "m1", "quote": "I live in Berlin"}],
     "scene": "home",
 }
 
@@ -110,7 +111,7 @@ def test_a_cell_needs_content_type_subject_evidence_and_scene_alone() -> None:
 def test_a_cell_in_full_reads_back() -> None:
     full = cell(
         slot="residence", object="berlin", polarity=-1, modality="planned", holds_from=1, holds_until=2, due=3,
-        granularity="day", stated_by="Ben", basis="others", entities=[["Berlin", "place"]], causes=[0, "ep-1"],
+        granularity="day", stated_by="Ben", basis="others", entities=[{"name": "Berlin", "kind": "place"}], causes=[0, "ep-1"],
         ends="*", change=True, addition=True, correction=True, plural=True, scope="at work", salience=1.0,
     )  # fmt: skip
     assert full.entities == (Mention("Berlin", "place"),)
@@ -125,9 +126,9 @@ def test_a_cell_in_full_reads_back() -> None:
         {"cell_type": "rumour"},
         {"subject": ""},
         {"evidence": []},
-        {"evidence": [["m1"]]},
-        {"evidence": [["m1", ""]]},
-        {"evidence": [["m1", "quote", "more"]]},
+        {"evidence": [{"event_id": "m1"}]},
+        {"evidence": [{"event_id": "m1", "quote": ""}]},
+        {"evidence": [["m1", "quote"]]},
         {"scene": "x" * 201},
         {"salience": 1.01},
         {"salience": -0.01},
@@ -141,8 +142,7 @@ def test_a_cell_in_full_reads_back() -> None:
         {"holds_from": "2026"},
         {"due": 10**15},
         {"basis": "rumour"},
-        {"entities": [["Berlin", "city"]]},
-        {"colour": "red"},
+        {"entities": [{"name": "Berlin", "kind": "city"}]},
     ],
     ids=lambda changes: ascii(changes)[:50],
 )
