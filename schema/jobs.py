@@ -50,11 +50,23 @@ class ExtractWork(Work, frozen=True, kw_only=True, tag="extract"):
     facts: tuple[Candidate, ...] = ()
 
 
+class Share(msgspec.Struct, frozen=True, kw_only=True):
+    """A job that is judged with another one's work, and which of the pairs there are its own."""
+
+    job_key: JobKey
+    generation: Generation
+    pairs: tuple[tuple[Name, Name], ...]
+
+
 class ResolveWork(Work, frozen=True, kw_only=True, tag="resolve"):
-    """Pairs of cells to be judged: `pairs` names them by id, `cells` has each once."""
+    """Pairs of cells to be judged: `pairs` names them by id, `cells` has each once.
+
+    Those of the pairs that are in `shares` belong to other jobs, each of which gets an outcome of its own.
+    """
 
     cells: tuple[Candidate, ...]
     pairs: tuple[tuple[Name, Name], ...]
+    shares: tuple[Share, ...] = ()
 
 
 class SceneCell(msgspec.Struct, frozen=True, kw_only=True):

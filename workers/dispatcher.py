@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -28,7 +28,7 @@ from mnemolog.workers import lease, outbox, troubles
 from mnemolog.workers.candidates import Vectors
 from mnemolog.workers.idle import IdleSessions
 from mnemolog.workers.limits import JobLimits
-from mnemolog.workers.packing import DueJob, pack
+from mnemolog.workers.packing import DueJob, pack, pack_together
 from mnemolog.workers.queue import Parcel, Queues, rq_id
 from mnemolog.workers.space_file import immediate, open_for_writing
 from mnemolog.workers.space_writer import SpaceWriter
@@ -40,18 +40,19 @@ PAUSE_S = 0.2
 RETRY_S = 2.0
 #: So many jobs are handed out before their rows are written.
 CHUNK = 16
-#: A summary waits for the other jobs of its space, so that a burst of changes makes one summary, but not for ever.
-SUMMARY_PATIENCE_MS = 30_000
+#: Conflicts wait until all that was said in a burst is extracted, so that one question judges many; summaries wait
+#: for both, so that a burst of changes makes one summary. In milliseconds, since none of them waits for ever.
+PATIENCE_MS: dict[JobKind, int] = {"extract": 0, "resolve": 10_000, "consolidate": 120_000}
 
 _DUE = """
     SELECT j.job_key, j.generation, j.kind, j.inputs, j.position_ms, d.attempts, d.deadline
     FROM jobs j LEFT JOIN dispatch d USING (job_key, generation)
     WHERE j.state = 'due' AND j.kind = ? ORDER BY j.position_ms, j.position_seq, j.job_key LIMIT ?
 """
-#: When the oldest summary became due, and whether other jobs are.
-_SUMMARIES = """
-    SELECT (SELECT min(position_ms) FROM jobs WHERE state = 'due' AND kind = 'consolidate'),
-        EXISTS (SELECT 1 FROM jobs WHERE state = 'due' AND kind != 'consolidate')
+#: When the oldest job of a kind became due, and whether jobs are that it waits for.
+_WAITING = """
+    SELECT (SELECT min(position_ms) FROM jobs WHERE state = 'due' AND kind = ?1),
+        EXISTS (SELECT 1 FROM jobs WHERE state = 'due' AND kind IN (SELECT value FROM json_each(?2)))
 """
 _WRITE = (
     "INSERT INTO dispatch VALUES (?, ?, ?, ?) ON CONFLICT (job_key, generation) DO UPDATE SET "
@@ -77,6 +78,11 @@ class Handed(msgspec.Struct, frozen=True):
         """How the job is named in Redis."""
         return job_name(self.job.job_key, self.job.generation)
 
+    @property
+    def is_fresh_conflict(self) -> bool:
+        """Whether it may be judged together with others: what failed once is tried alone."""
+        return self.job.kind == "resolve" and self.job.generation == 1 and not self.attempts
+
 
 class SpaceDispatcher:
     """Dispatches for one space, over a connection of its own; every transaction checks the writer's epoch."""
@@ -88,6 +94,8 @@ class SpaceDispatcher:
         self._vectors = vectors
         self._queues = Queues(client)
         self._idle = IdleSessions(client, writer.space)
+        #: Of jobs that were handed out with others: the id that RQ knows them by.
+        self._carriers: dict[str, str] = {}
         self._connection = open_for_writing(writer.settings.file)
 
     def close(self) -> None:
@@ -104,9 +112,13 @@ class SpaceDispatcher:
         self._forget_closed()
         told = troubles.told(self._client, self._writer.space)
         waiting = [handed for kind in QUEUES if self._is_time(kind, now) for handed in self._due(kind, now)]
+        together = [handed for handed in waiting if handed.is_fresh_conflict]
+        self._hand_out_together([handed.job for handed in together], now)
         rows: list[Row] = []
-        done = 0
+        done = len(together)
         for handed in waiting:
+            if handed.is_fresh_conflict:
+                continue
             row = self._see_to(handed, told.get(handed.name), now)
             if row is not None:
                 rows.append(row)
@@ -133,10 +145,9 @@ class SpaceDispatcher:
 
     def _is_time(self, kind: JobKind, now: int) -> bool:
         """Whether jobs of a kind may be handed out now."""
-        if kind != "consolidate":
-            return True
-        oldest, busy = self._connection.execute(_SUMMARIES).get
-        return oldest is not None and (not busy or now - oldest >= SUMMARY_PATIENCE_MS)
+        before = msgspec.json.encode(QUEUES[: QUEUES.index(kind)]).decode("utf-8")
+        oldest, busy = self._connection.execute(_WAITING, (kind, before)).get
+        return oldest is not None and (not busy or now - oldest >= PATIENCE_MS[kind])
 
     def _see_to(self, handed: Handed, trouble: Trouble | None, now: int) -> Row | None:
         """Does what is due for a job, and gives its new row; None when there is nothing to do yet."""
@@ -165,7 +176,8 @@ class SpaceDispatcher:
 
     def _still_at_it(self, handed: Handed, now: int) -> int:
         """Until when to wait for a job that no worker has taken yet, or that one took late; 0 for none of these."""
-        id_ = rq_id(handed.job.job_key, handed.job.generation, handed.attempts)
+        own = rq_id(handed.job.job_key, handed.job.generation, handed.attempts)
+        id_ = self._carriers.get(handed.name, own) if handed.attempts == 1 else own
         if self._queues.waits(handed.job.kind, id_):
             return now + self._limits.deadline_ms
         started = self._queues.started_at(id_)
@@ -183,6 +195,17 @@ class SpaceDispatcher:
             parcel = Parcel(job.kind, job.job_key, job.generation, attempt, encode_work(packed))
             self._queues.enqueue(parcel, self._limits.timeout_s)
         return (job.job_key, job.generation, attempt, now + self._limits.deadline_ms)
+
+    def _hand_out_together(self, jobs: Sequence[DueJob], now: int) -> None:
+        """Hands conflicts out for the first time, with as few questions to an engine as can be."""
+        for members, packed in pack_together(self._connection, self._writer.space, jobs, self._vectors):
+            if isinstance(packed, Outcome):
+                self._append(packed)
+            else:
+                parcel = Parcel("resolve", packed.job_key, packed.generation, 1, encode_work(packed))
+                self._carriers.update({job_name(job.job_key, job.generation): parcel.rq_id for job in members})
+                self._queues.enqueue(parcel, self._limits.timeout_s)
+            self._write([(job.job_key, job.generation, 1, now + self._limits.deadline_ms) for job in members])
 
     def _give_up(self, job: DueJob, trouble: Trouble | None, now: int) -> Row:
         """Ends a job visibly; a person may requeue it, and a late outcome still counts."""
@@ -220,7 +243,10 @@ class SpaceDispatcher:
         closed: list[Any] = self._connection.execute(_CLOSED).fetchall()
         if not closed:
             return
-        troubles.forget(self._client, self._writer.space, [job_name(key, generation) for key, generation in closed])
+        names = [job_name(key, generation) for key, generation in closed]
+        troubles.forget(self._client, self._writer.space, names)
+        for name in names:
+            self._carriers.pop(name, None)
         with self._transaction():
             self._connection.executemany("DELETE FROM dispatch WHERE job_key = ? AND generation = ?", closed)
 

@@ -1,9 +1,10 @@
-"""A job as a worker does it: reads the work, claims it, asks the engine, appends one outcome."""
+"""A job as a worker does it: reads the work, claims it, asks the engine, appends the outcome, one for each job."""
 
 from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 
 import msgspec
@@ -18,6 +19,7 @@ from mnemolog.schema.jobs import AnyWork, ConsolidateWork, ExtractWork, decode_w
 from mnemolog.schema.outcomes import Outcome
 from mnemolog.workers import outbox, troubles
 from mnemolog.workers.engines.engine import Engine
+from mnemolog.workers.joint import divided, names_of
 from mnemolog.workers.queue import MemoryJob
 from mnemolog.workers.troubles import Trouble, job_name
 
@@ -56,20 +58,22 @@ class Performer:
     def _perform(self, work: AnyWork, attempt: int) -> bool:
         started = time.monotonic()
         try:
-            outcome = self._conclude(work)
+            outcomes = self._conclude(work)
         except EngineError as error:
             log.warning("%s, attempt %d: %s", _shown(work), attempt, error)
             self._tell(work, attempt, error)
             return False
-        self._append(work, outcome, int((time.monotonic() - started) * 1000))
+        took_ms = int((time.monotonic() - started) * 1000)
+        for outcome in outcomes:
+            self._append(work, outcome, took_ms)
         return True
 
-    def _conclude(self, work: AnyWork) -> Outcome:
+    def _conclude(self, work: AnyWork) -> Sequence[Outcome]:
         if isinstance(work, ExtractWork):
-            return self._engine.extract(work)
+            return [self._engine.extract(work)]
         if isinstance(work, ConsolidateWork):
-            return self._engine.consolidate(work)
-        return self._engine.resolve(work)
+            return [self._engine.consolidate(work)]
+        return divided(work, self._engine.resolve(work))
 
     def _append(self, work: AnyWork, outcome: Outcome, took_ms: int) -> None:
         engine = msgspec.structs.replace(outcome.engine, took_ms=took_ms)
@@ -106,24 +110,34 @@ class Performer:
                 tokens_in=error.tokens_in,
                 tokens_out=error.tokens_out,
             )
-        troubles.tell(self._client, work.space, job_name(work.job_key, work.generation), trouble)
+        first, *others = names_of(work)
+        troubles.tell(self._client, work.space, job_name(*first), trouble)
+        # What the one question has cost is told once.
+        free = msgspec.structs.replace(trouble, raw="", calls=0, tokens_in=0, tokens_out=0)
+        for name in others:
+            troubles.tell(self._client, work.space, job_name(*name), free)
 
     # ---- claims ------------------------------------------------------------------------------------------------
 
     def _claim(self, work: AnyWork, timeout_s: int) -> bool:
         """Whether nobody else is at the job. A claim runs out before the job is handed out again."""
+        first, *others = _claim_keys(work)
         try:
-            return bool(self._client.set(_claim_key(work), b"1", nx=True, px=max(1, timeout_s) * 1000))
+            if not self._client.set(first, b"1", nx=True, px=max(1, timeout_s) * 1000):
+                return False
+            for key in others:
+                self._client.set(key, b"1", px=max(1, timeout_s) * 1000)
         except redis.RedisError as error:
             raise translate(error, "claim a job") from error
+        return True
 
     def _release(self, work: AnyWork) -> None:
         with suppress(redis.RedisError):
-            self._client.delete(_claim_key(work))
+            self._client.delete(*_claim_keys(work))
 
 
-def _claim_key(work: AnyWork) -> str:
-    return keys.claim(work.space, job_name(work.job_key, work.generation))
+def _claim_keys(work: AnyWork) -> list[str]:
+    return [keys.claim(work.space, job_name(*name)) for name in names_of(work)]
 
 
 def _shown(work: AnyWork) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import apsw
@@ -18,10 +18,11 @@ from mnemolog.schema.jobs import (
     JobMessage,
     ResolveWork,
     SceneCell,
+    Share,
     encode_work,
 )
 from mnemolog.schema.outcomes import CellsExtracted, ConflictsJudged, Engine, JobKind, Outcome, SceneConsolidated
-from mnemolog.workers.candidates import Vectors, cells_of, pairs_for
+from mnemolog.workers.candidates import Pair, Vectors, cells_of, pairs_for
 from mnemolog.workers.fold.scenes import seen_hash
 
 EARLIER_MESSAGES = 4
@@ -30,6 +31,8 @@ FACTS = 20
 #: Of the facts, so many are the last that were learnt; the others are the nearest in meaning.
 RECENT_FACTS = 8
 SCENE_CELLS = 20
+#: So many pairs are judged together, unless one job alone has more.
+PAIRS_TOGETHER = 300
 #: Who concluded what nobody had to be asked about.
 NOBODY = Engine(name="none")
 #: What a message is cut to when nothing else helps; halved until the payload fits.
@@ -154,19 +157,68 @@ def _facts(con: apsw.Connection, window: Sequence[JobMessage], vectors: Vectors)
 
 
 def _resolve(con: apsw.Connection, space: str, job: DueJob, vectors: Vectors) -> ResolveWork | ConflictsJudged:
-    pairs = pairs_for(con, job.inputs, vectors, again=job.generation > 1)
+    return _judged_alone(con, space, job, pairs_for(con, job.inputs, vectors, again=job.generation > 1))
+
+
+def _judged_alone(
+    con: apsw.Connection, space: str, job: DueJob, pairs: Sequence[Pair]
+) -> ResolveWork | ConflictsJudged:
     while pairs:
-        work = ResolveWork(
-            space=space,
-            job_key=job.job_key,
-            generation=job.generation,
-            cells=cells_of(con, {node_id for pair in pairs for node_id in pair}),
-            pairs=tuple(pairs),
-        )
+        work = _resolve_work(con, space, [(job, pairs)])
         if _fits(work):
             return work
         pairs = pairs[: len(pairs) // 2]
     return ConflictsJudged(job_key=job.job_key, generation=job.generation, engine=NOBODY)
+
+
+Owned = tuple[DueJob, Sequence[Pair]]
+
+
+def _resolve_work(con: apsw.Connection, space: str, group: Sequence[Owned]) -> ResolveWork:
+    """The work of the first job of a group, which the others share."""
+    pairs = tuple(pair for _, own in group for pair in own)
+    (first, _), *others = group
+    return ResolveWork(
+        space=space,
+        job_key=first.job_key,
+        generation=first.generation,
+        cells=cells_of(con, {node_id for pair in pairs for node_id in pair}),
+        pairs=pairs,
+        shares=tuple(Share(job_key=job.job_key, generation=job.generation, pairs=tuple(own)) for job, own in others),
+    )
+
+
+def pack_together(
+    con: apsw.Connection, space: str, jobs: Sequence[DueJob], vectors: Vectors
+) -> Iterator[tuple[Sequence[DueJob], ResolveWork | ConflictsJudged]]:
+    """The work of resolve jobs, oldest first, each with the jobs that share it: as few works as can be.
+
+    A pair of cells of two of the jobs is judged once, for the later job, as it would be had the other been done
+    before: how much one job may retire does not depend on what it is judged with.
+    """
+    groups: list[list[Owned]] = [[]]
+    for job, pairs in _owned(con, jobs, vectors):
+        if groups[-1] and sum(len(own) for _, own in groups[-1]) + len(pairs) > PAIRS_TOGETHER:
+            groups.append([])
+        groups[-1].append((job, pairs))
+    for group in groups:
+        asked = [(job, pairs) for job, pairs in group if pairs]
+        together = _resolve_work(con, space, asked) if len(asked) > 1 else None
+        if together is not None and _fits(together):
+            yield [job for job, _ in asked], together
+            asked = []
+        for job, pairs in [owned for owned in group if owned in asked or not owned[1]]:
+            yield [job], _judged_alone(con, space, job, pairs)
+
+
+def _owned(con: apsw.Connection, jobs: Sequence[DueJob], vectors: Vectors) -> list[Owned]:
+    """Each job with the pairs that are judged for it; those of two jobs belong to the later one."""
+    last = {node_id: place for place, job in enumerate(jobs) for node_id in job.inputs}
+    owned: list[dict[Pair, None]] = [{} for _ in jobs]
+    for job in jobs:
+        for first, second in pairs_for(con, job.inputs, vectors):
+            owned[max(last.get(first, -1), last.get(second, -1))][first, second] = None
+    return [(job, list(pairs)) for job, pairs in zip(jobs, owned, strict=True)]
 
 
 # ---- consolidate -------------------------------------------------------------------------------------------------
