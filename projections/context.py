@@ -6,13 +6,15 @@ attributed, and nothing in it can end the mark. The same file, question and time
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import chain
 
 import apsw
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
+from mnemolog.projections.connection import read_transaction
 from mnemolog.projections.embedder import Embedder
 from mnemolog.projections.facts import Fact, facts, saying_the_same
 from mnemolog.projections.recall import Result, recall
@@ -82,11 +84,13 @@ def context(
 
     `budget` is in tokens of `projections.tokens`; `without` names messages, by event id, that the reader has already.
     """
-    hits = recall(connection, query, embedder=embedder, now=now, limit=FACTS, types=CELL_TYPES)
+    once = _OnceEmbedded(embedder)
+    hits = recall(connection, query, embedder=once, now=now, limit=FACTS, types=CELL_TYPES)
     most = MESSAGES + len(without)
-    said = recall(connection, query, embedder=embedder, now=now, limit=most, types=("episodic",))
-    said = [message for message in said if message.event_ids[0] not in without][:MESSAGES]
-    with _snapshot(connection):
+    found = recall(connection, query, embedder=once, now=now, limit=most, types=("episodic",))
+    with read_transaction(connection):
+        # What was forgotten since then is not told either.
+        said = [one for one in found if one.event_ids[0] not in without and _is_shown(connection, one)][:MESSAGES]
         known = _facts(connection, hits, said, now)
         lines = {
             "fact": [_fact_line(connection, fact, now) for fact in known],
@@ -96,15 +100,30 @@ def context(
     return pack(lines, now, budget)
 
 
-@contextmanager
-def _snapshot(connection: apsw.Connection) -> Iterator[None]:
-    connection.execute("BEGIN")
-    try:
-        yield
-    finally:
-        # An error may have ended it already.
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
+class _OnceEmbedded:
+    """An embedder that is asked once for a text, however often it is searched for."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self.name = embedder.name
+        self._embedder = embedder
+        self._made: dict[tuple[str, ...], NDArray[np.float32]] = {}
+
+    @property
+    def dimension(self) -> int:
+        """See Embedder."""
+        return self._embedder.dimension
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """See Embedder."""
+        asked = tuple(texts)
+        if asked not in self._made:
+            self._made[asked] = self._embedder.embed(texts)
+        return self._made[asked]
+
+
+def _is_shown(connection: apsw.Connection, message: Result) -> bool:
+    hidden = "SELECT hidden FROM nodes WHERE node_id = ?"
+    return bool(connection.execute(hidden, (message.node_id,)).get == 0)
 
 
 # ---- what is told ------------------------------------------------------------------------------------------------
@@ -115,7 +134,7 @@ def _facts(connection: apsw.Connection, hits: Iterable[Result], said: list[Resul
     wanted = dict.fromkeys(hit.node_id for hit in hits)
     for message in said[:LEADING_MESSAGES]:
         derived = connection.execute(_DERIVED, (episode_id(message.event_ids[0]),)).fetchall()
-        wanted |= dict.fromkeys(_standing(connection, node_id, now) for (node_id,) in derived)
+        wanted |= dict.fromkeys(_standing(connection, str(node_id), now) for (node_id,) in derived)
     live = {fact.node_id: fact for fact in facts(connection, now, node_ids=wanted)}
     return [live[node_id] for node_id in wanted if node_id in live]
 

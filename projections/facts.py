@@ -172,13 +172,13 @@ def _same_after(connection: apsw.Connection, node_id: str) -> str | None:
 
 
 def _fact(connection: apsw.Connection, row: dict[str, Any], at: int, decay: DecayPolicy) -> Fact:
-    own = connection.execute(_EVIDENCE, (row["node_id"],)).fetchall()
+    own: list[Any] = connection.execute(_EVIDENCE, (row["node_id"],)).fetchall()
     superseded = row["heir"] is not None and row["valid_until"] is not None and at >= row["valid_until"]
     now = _confidence(connection, row, own[-1][1] if own else 0, at, decay, retired=superseded)
     chain = _chain(connection, row["node_id"], row["valid_from"])
     evidence = {event_id: None for event_id, _ in own}
     for earlier, _ in chain[1:]:
-        evidence |= {event_id: None for event_id, _ in connection.execute(_EVIDENCE, (earlier,))}
+        evidence |= {str(event_id): None for event_id, _ in connection.execute(_EVIDENCE, (earlier,))}
     shared = {name: row[name] for name in _NAMES if name in Fact.__struct_fields__}
     return Fact(
         **{**shared, "pinned": bool(row["pinned"])},

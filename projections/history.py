@@ -61,10 +61,11 @@ def history(connection: apsw.Connection, node_id: str, at: int) -> list[Link]:
             chain[current] = tuple(PairVerdict(*row) for row in connection.execute(_VERDICTS, (current,)))
             waiting += [verdict.other for verdict in chain[current] if verdict.is_link]
     found = facts(connection, at, everything=True, node_ids=chain)
-    return [Link(fact, _evidence(connection, fact.node_id), chain[fact.node_id]) for fact in found]
+    return [Link(fact, evidence(connection, fact.node_id), chain[fact.node_id]) for fact in found]
 
 
-def _evidence(connection: apsw.Connection, node_id: str) -> tuple[Quotation, ...]:
+def evidence(connection: apsw.Connection, node_id: str) -> tuple[Quotation, ...]:
+    """What a fact was taken from, in order of time."""
     quoted = [_quotation(connection, said.event_id, said.quote) for said in cell_of(connection, node_id).evidence]
     return tuple(sorted(quoted, key=lambda one: (one.occurred_at, one.event_id)))
 

@@ -7,7 +7,6 @@ second (`ranking`) scores them together.
 from __future__ import annotations
 
 import logging
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,13 +14,14 @@ import numpy as np
 
 from mnemolog.projections import candidates, vectors
 from mnemolog.projections.candidates import FULLTEXT_CANDIDATES, VECTOR_CANDIDATES
+from mnemolog.projections.connection import read_transaction
 from mnemolog.projections.frequencies import FrequencyCache
 from mnemolog.projections.questions import understand
 from mnemolog.projections.ranking import REACH, WEIGHTS, Ranking, rank
 from mnemolog.schema.errors import EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     import apsw
     from numpy.typing import NDArray
@@ -95,7 +95,7 @@ def recall(
     question = understand(query)
     wanted = candidates.Wanted(now, None if types is None else tuple(types))
     vector = _embedded(embedder, question.text)
-    with _snapshot(con):
+    with read_transaction(con):
         best = _search(con, question, vector, embedder.name, wanted, limit) if question.asked.terms else []
         if best or not fallback:
             return _results(con, best, is_fallback=False)
@@ -111,17 +111,6 @@ def _embedded(embedder: Embedder, text: str) -> NDArray[np.float32] | None:
         log.warning("searched by full text alone: %s", error)
         return None
     return vector
-
-
-@contextmanager
-def _snapshot(con: apsw.Connection) -> Iterator[None]:
-    con.execute("BEGIN")
-    try:
-        yield
-    finally:
-        # An error may have ended it already.
-        if con.in_transaction:
-            con.execute("ROLLBACK")
 
 
 def _search(
