@@ -13,7 +13,19 @@ from typing import NoReturn
 import apsw
 import click
 
-from mnemolog.gateway.cli import dead_letters, dev, inspecting, publishing, recalling, repairing, running, working
+from mnemolog.gateway.cli import (
+    asking,
+    chatting,
+    dead_letters,
+    dev,
+    facts,
+    inspecting,
+    publishing,
+    recalling,
+    repairing,
+    running,
+    working,
+)
 from mnemolog.gateway.cli.context import Context
 from mnemolog.schema.errors import DamagedFile, MnemologError
 from mnemolog.schema.model_settings import model_settings
@@ -63,7 +75,11 @@ def cli(ctx: click.Context, data: Path | None, space: str | None, redis_url: str
     ctx.obj = Context(settings, model_settings(os.environ))
 
 
-for _commands in (running, publishing, recalling, inspecting, repairing, dead_letters, dev, working):
+_MODULES = (
+    *(running, publishing, recalling, facts, asking, chatting),
+    *(inspecting, working, repairing, dead_letters, dev),
+)
+for _commands in _MODULES:
     for _command in _commands.COMMANDS:
         cli.add_command(_command)
 
