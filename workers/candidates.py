@@ -39,6 +39,7 @@ class Other(msgspec.Struct, frozen=True):
     slot: str | None
     object: str
     ends: str | None
+    corrects: bool
     content: str
     place: tuple[Any, ...]
 
@@ -53,14 +54,24 @@ class Other(msgspec.Struct, frozen=True):
         return f"{(self.slot or '').replace('_', ' ')} {self.object}. {self.content}".strip(". ")
 
 
-_OF_SUBJECT = """
-    SELECT c.node_id, c.slot, c.object, json_extract(c.cell, '$.ends'), n.content,
+# "I meant C, not B" that was read before B was known says nothing of the slot: it is that of what it corrects.
+_SLOT = """
+    CASE WHEN c.slot IS NOT NULL OR json_extract(c.cell, '$.correction') IS NOT TRUE THEN c.slot ELSE (
+        SELECT w.slot FROM cells w JOIN nodes m USING (node_id)
+        WHERE w.subject = c.subject AND w.object = json_extract(c.cell, '$.ends')
+            AND (m.occurred_at, m.seq, m.event_id) < (n.occurred_at, n.seq, n.event_id)
+        ORDER BY m.occurred_at DESC, m.seq DESC, m.event_id DESC, w.node_id LIMIT 1
+    ) END
+"""
+_OF_SUBJECT = f"""
+    SELECT c.node_id, {_SLOT}, c.object, json_extract(c.cell, '$.ends'),
+        ifnull(json_extract(c.cell, '$.correction'), 0), n.content,
         n.valid_from, n.occurred_at, n.seq, n.event_id
     FROM cells c JOIN nodes n USING (node_id)
     WHERE c.subject = ? AND c.retracted IS NOT 'forgotten' ORDER BY c.node_id
 """
-_CELLS = """
-    SELECT c.node_id, c.cell, n.valid_from, n.occurred_at FROM cells c JOIN nodes n USING (node_id)
+_CELLS = f"""
+    SELECT c.node_id, c.cell, {_SLOT}, n.valid_from, n.occurred_at FROM cells c JOIN nodes n USING (node_id)
     WHERE c.node_id IN (SELECT value FROM json_each(?)) ORDER BY c.node_id
 """
 _cells = msgspec.json.Decoder(Cell)
@@ -98,9 +109,10 @@ def pairs_for(con: apsw.Connection, new: Sequence[str], vectors: Vectors, *, aga
     found: dict[Pair, None] = {}
     for subject in sorted(_subjects(con, new)):
         others = _of_subject(con, subject)
+        asked = {*new, *_corrections(others, new)}
         meanings = vectors.of([other.text for other in others])
         for index, cell in enumerate(others):
-            if cell.node_id in new:
+            if cell.node_id in asked:
                 for chosen in _chosen(cell, others, meanings @ meanings[index], frozenset(new)):
                     found[_ordered(cell.node_id, chosen)] = None
     decided = "judge = 'person'" if again else "1"
@@ -114,7 +126,16 @@ def _subjects(con: apsw.Connection, node_ids: Sequence[str]) -> set[str]:
 
 def _of_subject(con: apsw.Connection, subject: str) -> list[Other]:
     rows: list[Any] = con.execute(_OF_SUBJECT, (subject,)).fetchall()
-    return [Other(id_, slot, object_, ends, text, tuple(place)) for id_, slot, object_, ends, text, *place in rows]
+    return [
+        Other(id_, slot, object_, ends, bool(corrects), text, tuple(place))
+        for id_, slot, object_, ends, corrects, text, *place in rows
+    ]
+
+
+def _corrections(others: Sequence[Other], new: Sequence[str]) -> set[str]:
+    """The cells that correct a new one: only now is it known what they are about."""
+    objects = {other.object for other in others if other.node_id in new and other.object}
+    return {other.node_id for other in others if other.corrects and other.ends in objects}
 
 
 def _ordered(first: str, second: str) -> Pair:
@@ -162,8 +183,13 @@ def cells_of(con: apsw.Connection, node_ids: Iterable[str]) -> tuple[Candidate, 
     """The cells with what the fold knows about them, in order of their ids."""
     rows = con.execute(_CELLS, (_json(sorted(set(node_ids))),))
     return tuple(
-        Candidate(id=node_id, cell=_cells.decode(cell), valid_from=valid_from, occurred_at=occurred_at)
-        for node_id, cell, valid_from, occurred_at in rows
+        Candidate(
+            id=node_id,
+            cell=msgspec.structs.replace(_cells.decode(cell), slot=slot),
+            valid_from=valid_from,
+            occurred_at=occurred_at,
+        )
+        for node_id, cell, slot, valid_from, occurred_at in rows
     )
 
 
