@@ -123,6 +123,9 @@ def _write(
             click.echo(ready, err=True)
             try:
                 ingest.run(stop, between)
+            except KeyboardInterrupt:
+                workers.stop(lambda: True)
+                raise
             finally:
                 workers.stop()
     for reason in (*refused, *ingest.failures.values()):

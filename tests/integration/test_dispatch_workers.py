@@ -182,6 +182,20 @@ def test_several_workers_of_a_queue_work_side_by_side(place: Place, gate: Gate) 
         wait_until(lambda: place.jobs() == ["done"] * 3)
 
 
+def test_up_that_is_asked_twice_waits_for_no_worker(place: Place, gate: Gate) -> None:
+    place.env["MNEMOLOG_JOB_DEADLINE_S"] = "30"
+    with place.start("up") as up:
+        place.say("I live in Berlin.")
+        wait_until(lambda: gate.asked, 20.0)
+        workers = workers_of(up)
+        up.interrupt()
+        wait_until(lambda: len(workers_of(up)) < 3, what="the idle workers to end")
+        assert up.is_running
+        up.interrupt()
+        up.wait(10.0)
+        wait_until(lambda: all_gone(workers), what="the workers to end")
+
+
 def test_a_worker_without_redis_says_what_to_start(tmp_path: Path) -> None:
     done = run_cli("--data", tmp_path, "worker", "--queue", "extract")
     assert done.returncode == 3
