@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mnemolog.projections.connection import read_transaction
 from mnemolog.projections.embedder import Embedder
 from mnemolog.projections.facts import Fact, facts, saying_the_same
-from mnemolog.projections.recall import Result, recall
+from mnemolog.projections.recall import MIN_COVERAGE, MIN_SIMILARITY, Result, recall
 from mnemolog.projections.scenes import Scene, scenes
 from mnemolog.projections.tokens import count_tokens
 from mnemolog.schema.ids import episode_id
@@ -85,12 +85,13 @@ def context(
     `budget` is in tokens of `projections.tokens`; `without` names messages, by event id, that the reader has already.
     """
     once = _OnceEmbedded(embedder)
-    hits = recall(connection, query, embedder=once, now=now, limit=FACTS, types=CELL_TYPES)
     most = MESSAGES + len(without)
-    found = recall(connection, query, embedder=once, now=now, limit=most, types=("episodic",))
+    hits = filter(_is_relevant, recall(connection, query, embedder=once, now=now, limit=FACTS, types=CELL_TYPES))
+    heard = recall(connection, query, embedder=once, now=now, limit=most, types=("episodic",))
+    found = [one for one in heard if _is_relevant(one) and one.event_ids[0] not in without]
     with read_transaction(connection):
         # What was forgotten since then is not told either.
-        said = [one for one in found if one.event_ids[0] not in without and _is_shown(connection, one)][:MESSAGES]
+        said = [one for one in found if _is_shown(connection, one)][:MESSAGES]
         known = _facts(connection, hits, said, now)
         lines = {
             "fact": [_fact_line(connection, fact, now) for fact in known],
@@ -121,9 +122,22 @@ class _OnceEmbedded:
         return self._made[asked]
 
 
+_SHOWN = """
+SELECT n.hidden = 0 AND (count(c.node_id) = 0 OR count(c.retracted) < count(c.node_id)) FROM nodes n
+LEFT JOIN edges e ON e.kind = 'derived_from' AND e.target = n.node_id LEFT JOIN cells c ON c.node_id = e.source
+WHERE n.node_id = ? GROUP BY n.node_id
+"""
+
+
 def _is_shown(connection: apsw.Connection, message: Result) -> bool:
-    hidden = "SELECT hidden FROM nodes WHERE node_id = ?"
-    return bool(connection.execute(hidden, (message.node_id,)).get == 0)
+    """Whether a message is to be told: neither forgotten, nor good for nothing but what was never true."""
+    return bool(connection.execute(_SHOWN, (message.node_id,)).get)
+
+
+def _is_relevant(found: Result) -> bool:
+    """Whether a result answers by itself, and does not only come after one that does."""
+    scores = found.scores
+    return scores["coverage"] >= MIN_COVERAGE or scores["similarity"] >= MIN_SIMILARITY or scores["date"] > 0
 
 
 # ---- what is told ------------------------------------------------------------------------------------------------

@@ -14,9 +14,9 @@ from mnemolog.projections.context import CELL_TYPES, LEAST_BUDGET, Context, cont
 from mnemolog.projections.facts import find_fact
 from mnemolog.projections.recall import recall
 from mnemolog.projections.tokens import count_tokens
-from mnemolog.schema.outcomes import SceneConsolidated
+from mnemolog.schema.outcomes import ExtractedCell, SceneConsolidated
 from mnemolog.schema.recalled import BEGIN, END
-from mnemolog.schema.requests import FactsForgotten
+from mnemolog.schema.requests import FactCorrected, FactsForgotten
 from mnemolog.workers.fold.scenes import seen_hash
 
 
@@ -160,6 +160,21 @@ def test_what_was_forgotten_is_told_neither_as_a_fact_nor_as_a_message_nor_as_wh
     text = ask(memory, "Which language does Ada prefer, Python or Rust?").text
     assert "Rust" in text
     assert "prefers Python" not in text
+
+
+def test_a_message_that_is_good_for_nothing_but_what_was_corrected_is_not_told(memory: Memory) -> None:
+    wrong = state(memory, 0, "Ada works at Acme.", slot="employer", object="acme")
+    said = cell("Ada works at Bolt.", "c1", slot="employer", object="bolt", basis="requested", correction=True)
+    memory.add(FactCorrected(text="Ada works at Bolt.", node_id=wrong, cells=(ExtractedCell(cell=said),)), "c1")
+    text = ask(memory, "Where does Ada work?").text
+    assert "Bolt" in text
+    assert "Acme" not in text
+
+
+def test_what_has_nothing_of_the_question_is_not_told(memory: Memory) -> None:
+    state(memory, 0, "Ada feeds the parrot at noon.")
+    state(memory, 1, "Green curtains hang everywhere.")
+    assert "curtains" not in ask(memory, "parrot").text
 
 
 def test_messages_that_the_reader_has_already_are_left_out(memory: Memory) -> None:
