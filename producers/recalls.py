@@ -70,7 +70,7 @@ class RecallRecorder:
             self.dropped += len(self._waiting)
             self._waiting.clear()
         if self.dropped:
-            log.info("%d recalls left no trace: Redis was not there to take them", self.dropped)
+            log.debug("%d recalls left no trace: Redis was not there to take them", self.dropped)
 
     def __enter__(self) -> Self:
         return self
