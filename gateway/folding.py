@@ -38,9 +38,9 @@ def await_folded(
 ) -> Folded:
     """What became of an event: at once where no writer runs or nobody wants to `wait`. Raises errors of the log."""
     until = time.monotonic() + timeout_s
+    if not wait:
+        return _unfolded(published, "not waited for")
     while (found := _look(settings, published)) is None:
-        if not wait:
-            return _unfolded(published, "not waited for")
         if writer_position(stream) is None:
             return _unfolded(published, "no writer is running: it counts when `mnemolog up` runs")
         if time.monotonic() > until:

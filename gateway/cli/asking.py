@@ -132,6 +132,8 @@ def confirm(context: Context, node: str, no_wait: bool, as_json: bool) -> None: 
     mnemolog confirm ce-1f0c
     """
     found = _found(context, node)
+    if found.status in ("forgotten", "corrected"):
+        raise InvalidInput(f"{found.node_id} was {found.status}: there is nothing to confirm")
     done = _ask(context, lambda ask: ask.confirm(found.node_id), no_wait=no_wait)
     _tell(done, f"confirmed {found.node_id}: {found.content}", as_json=as_json)
 
