@@ -135,9 +135,10 @@ def _is_shown(connection: apsw.Connection, message: Result) -> bool:
 
 
 def _is_relevant(found: Result) -> bool:
-    """Whether a result answers by itself, and does not only come after one that does."""
+    """Whether a result answers by itself or is tied to one that does, and does not only come after one."""
     scores = found.scores
-    return scores["coverage"] >= MIN_COVERAGE or scores["similarity"] >= MIN_SIMILARITY or scores["date"] > 0
+    tied = max(scores["date"], scores.get("linked", 0.0)) > 0
+    return tied or scores["coverage"] >= MIN_COVERAGE or scores["similarity"] >= MIN_SIMILARITY
 
 
 # ---- what is told ------------------------------------------------------------------------------------------------
