@@ -44,6 +44,9 @@ CHUNK = 16
 #: for both, so that a burst of changes makes one summary. In milliseconds, since none of them waits for ever.
 PATIENCE_MS: dict[JobKind, int] = {"extract": 0, "resolve": 10_000, "consolidate": 120_000}
 
+#: Conflicts are handed out together, so that more of them may be outstanding than other jobs: so many times as many.
+CONFLICTS_TOGETHER = 4
+
 _DUE = """
     SELECT j.job_key, j.generation, j.kind, j.inputs, j.position_ms, d.attempts, d.deadline
     FROM jobs j LEFT JOIN dispatch d USING (job_key, generation)
@@ -133,7 +136,8 @@ class SpaceDispatcher:
 
     def _due(self, kind: JobKind, now: int) -> list[Handed]:
         """The oldest due jobs of a kind, as many as may be outstanding."""
-        found: list[Any] = self._connection.execute(_DUE, (kind, self._limits.outstanding)).fetchall()
+        most = self._limits.outstanding * (CONFLICTS_TOGETHER if kind == "resolve" else 1)
+        found: list[Any] = self._connection.execute(_DUE, (kind, most)).fetchall()
         return [
             Handed(
                 DueJob(key, generation, kind, msgspec.json.decode(inputs, type=tuple[str, ...]), made_at),

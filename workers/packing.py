@@ -32,7 +32,7 @@ FACTS = 20
 RECENT_FACTS = 8
 SCENE_CELLS = 20
 #: So many pairs are judged together, unless one job alone has more.
-PAIRS_TOGETHER = 300
+PAIRS_TOGETHER = 500
 #: Who concluded what nobody had to be asked about.
 NOBODY = Engine(name="none")
 #: What a message is cut to when nothing else helps; halved until the payload fits.

@@ -15,7 +15,7 @@ from mnemolog.schema.jobs import ConsolidateWork, ExtractWork, JobMessage, Resol
 from mnemolog.schema.times import DAY, show
 
 _MOST_OFFSET_MIN = 24 * 60 - 1
-_QUOTE_CHARS = 500
+_QUOTE_CHARS = 200
 _TOLD = ("content", "cell_type", "subject", "slot", "object", "polarity", "modality", "basis")
 _DATES = ("holds_from", "holds_until", "due")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
