@@ -46,19 +46,20 @@ _LIVE = f"""n.hidden = 0 AND (n.type = 'episodic' OR (
     ))
     AND NOT EXISTS (SELECT 1 FROM cells r WHERE r.node_id = n.node_id AND r.retracted IS NOT NULL)
 ))"""
-_WANTED = f"{_LIVE} AND (:types IS NULL OR n.type IN (SELECT value FROM json_each(:types)))"
+#: Whether a node `n` may be a result, by the bindings of Wanted.
+WANTED = f"{_LIVE} AND (:types IS NULL OR n.type IN (SELECT value FROM json_each(:types)))"
 
 _MATCHING = f"""
 SELECT f.rowid FROM fulltext AS f JOIN nodes AS n ON n.number = f.rowid
-WHERE f.fulltext MATCH :match AND {_WANTED} ORDER BY f.rank LIMIT :limit
+WHERE f.fulltext MATCH :match AND {WANTED} ORDER BY f.rank LIMIT :limit
 """
 _DURING = f"""
-SELECT n.number FROM nodes AS n WHERE n.occurred_at >= :start AND n.occurred_at < :end AND {_WANTED}
+SELECT n.number FROM nodes AS n WHERE n.occurred_at >= :start AND n.occurred_at < :end AND {WANTED}
 ORDER BY n.occurred_at, n.seq, n.event_id LIMIT :limit
 """
-_WANTED_AMONG = f"SELECT n.number FROM nodes AS n WHERE n.number IN carray(:numbers) AND {_WANTED}"
-_ALL_WANTED = f"SELECT n.number FROM nodes AS n WHERE {_WANTED}"
-_SALIENT = f"SELECT n.number FROM nodes AS n WHERE {_WANTED} ORDER BY n.salience DESC, n.number DESC LIMIT :limit"
+_WANTED_AMONG = f"SELECT n.number FROM nodes AS n WHERE n.number IN carray(:numbers) AND {WANTED}"
+_ALL_WANTED = f"SELECT n.number FROM nodes AS n WHERE {WANTED}"
+_SALIENT = f"SELECT n.number FROM nodes AS n WHERE {WANTED} ORDER BY n.salience DESC, n.number DESC LIMIT :limit"
 
 _READ = """
 SELECT number, type, substr(content, 1, ?1), speaker, occurred_at, octet_length(content) > ?1
@@ -80,6 +81,14 @@ WHERE type = 'episodic' AND session = ?2 AND (occurred_at, seq, event_id) > (?3,
 ORDER BY occurred_at, seq, event_id LIMIT ?1
 """
 
+# A fact that others took the place of by a time; a message all of whose facts are such tells what is no longer so.
+_REPLACED = (
+    "EXISTS (SELECT 1 FROM edges s WHERE s.target = d.source AND s.kind = 'supersedes' AND s.valid_from <= :now)"
+)
+_OUTDATED = f"""
+SELECT n.number FROM nodes AS n JOIN edges d ON d.target = n.node_id AND d.kind = 'derived_from'
+WHERE n.number IN carray(:numbers) AND n.type = 'episodic' GROUP BY n.number HAVING min({_REPLACED})
+"""
 _HIDDEN = "SELECT number FROM nodes WHERE number IN carray(?) AND hidden = 1"
 
 #: From a turn to the one beside it in its session; None where the session ends.
@@ -169,6 +178,11 @@ def _nearest_of_all(
     numbers = [number for (number,) in con.execute(_ALL_WANTED, wanted.bindings())]
     similarities = vectors.fetch(con, index, numbers) @ query
     return [numbers[place] for place in np.argsort(-similarities, kind="stable")[:limit]]
+
+
+def outdated(con: apsw.Connection, numbers: Sequence[int], now: int) -> frozenset[int]:
+    """Those messages among some nodes that say only what others have taken the place of by `now` (milliseconds)."""
+    return frozenset(number for (number,) in con.execute(_OUTDATED, {"numbers": number_array(numbers), "now": now}))
 
 
 def most_salient(con: apsw.Connection, wanted: Wanted, limit: int) -> list[int]:
