@@ -100,7 +100,7 @@ def _form(draft: Draft) -> str:
 
 def times(draft: Draft, message: Message, language: str) -> Times:
     """[start, end) and due date of a draft's time phrases, relative to the message's own time."""
-    ahead = draft.modality == "planned" or draft.cell_type in {"task", "risk"} or draft.slot == "location"
+    ahead = draft.modality == "planned" or draft.cell_type in {"task", "risk"} or draft.slot in {"location", "decision"}
     tense: dates.Tense = "future" if ahead and not draft.closed else "past"
     found = Times()
     for phrase in draft.phrases:
