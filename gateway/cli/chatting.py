@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import import_module
 from typing import Any, cast
@@ -69,7 +70,7 @@ def context_(context: Context, /, query: str, budget: int, now: int | None, no_r
 @json_option
 @pass_context
 def chat(context: Context, /, as_json: bool, **given: Any) -> None:  # noqa: FBT001
-    """Talk with an agent that remembers. Every turn of both sides is published; Ctrl-D ends the conversation.
+    """Talk with an agent that remembers. Every turn of both sides is published; Ctrl-D or Ctrl-C ends it.
 
     It answers with the model that MNEMOLOG_MODEL names, at OPENAI_BASE_URL. Without one it says so, and shows the
     context that the model would have been given. Run `mnemolog up` beside it, which learns from what is said.
@@ -88,8 +89,9 @@ def chat(context: Context, /, as_json: bool, **given: Any) -> None:  # noqa: FBT
         talk = Chat(producer, name, memory, _model(context), speaker=given["speaker"])
         if writer_position(context.stream(url)) is None:
             click.echo("no writer is running: what is said is kept, and learnt from when `mnemolog up` runs", err=True)
-        for text in _lines():
-            _show(talk.turn(text), as_json=as_json)
+        with suppress(KeyboardInterrupt):
+            for text in _lines():
+                _show(talk.turn(text), as_json=as_json)
         producer.close_session(name)
 
 

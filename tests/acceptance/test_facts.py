@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -11,6 +12,9 @@ from acceptance.memory import Memory
 from support import wait_until
 
 from mnemolog.gateway.model_server import ModelServer, Request
+from mnemolog.producers import Producer
+from mnemolog.projections.connection import open_reader
+from mnemolog.schema.outcomes import ConflictsJudged, Engine, PairVerdict
 from mnemolog.schema.recalled import BEGIN, END
 
 FIELDS = {
@@ -218,6 +222,40 @@ def test_no_verdict_waits(ada: Memory) -> None:
 def test_the_live_file_is_what_its_log_says(ada: Memory) -> None:
     ada.json("wait")
     assert ada.json("replay", "--verify")["equal"] is True
+
+
+# ---- verdicts ----------------------------------------------------------------------------------------------------
+
+
+def test_verdicts_that_would_retire_too_much_wait_until_a_person_decides(memory: Memory) -> None:
+    with memory.start("ingest") as writer:
+        writer.wait_for("mnemolog writes")
+        old = [remember(memory, f"I like the number {number}.") for number in ("one", "two", "three", "four", "five")]
+        new = remember(memory, "I do not like numbers.")
+        with closing(open_reader(memory.file)) as connection:
+            key, generation = connection.execute(
+                "SELECT job_key, generation FROM jobs WHERE kind = 'resolve' ORDER BY position_ms DESC LIMIT 1"
+            ).get
+        judged = ConflictsJudged(
+            job_key=key,
+            generation=generation,
+            engine=Engine(name="test"),
+            verdicts=tuple(PairVerdict(fact, new, "supersedes", "ended") for fact in old),
+        )
+        with Producer(data=memory.data) as producer:
+            producer.send(producer.event(judged))
+        waiting = wait_until(lambda: memory.json("verdicts", "list"), what="verdicts to wait")
+        assert {pair["state"] for pair in waiting} == {"held"}
+        assert len(waiting) == 5
+        memory.run("verdicts", "approve", old[0])
+        assert memory.json("verdicts", "reject", new, old[1])["folded"] is True
+        assert len(memory.json("verdicts", "list")) == 3
+        memory.run("verdicts", "reject", "--all")
+        assert memory.json("verdicts", "list") == []
+        assert set(old) - live(memory) == {old[0]}
+        shown = memory.run("verdicts", "list", "--all").stdout
+        assert shown.count("in_force") == 1
+        assert shown.count("rejected") == 4
 
 
 # ---- without a writer --------------------------------------------------------------------------------------------
