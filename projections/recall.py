@@ -135,7 +135,8 @@ def _search(
         return []
     pool = _Pool(con, question, frequencies, nodes, index, query)
     found = _found(pool, stretches, {}, wanted, limit)
-    links = linked(con, question, {one.number: one.score for one in found[:HITS]}, wanted)
+    hits = {one.number: one.score for one in found[:HITS] if one.score >= found[0].score / 2}
+    links = linked(con, question, hits, wanted)
     if not links:
         return found
     known = {number for stretch in stretches for number in stretch}
