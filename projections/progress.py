@@ -13,7 +13,7 @@ import redis
 from mnemolog.projections import vectors
 from mnemolog.projections.connection import open_reader
 from mnemolog.projections.integrity import position_of
-from mnemolog.projections.status import last_failure
+from mnemolog.projections.status import last_failure, waiting
 from mnemolog.schema import keys
 from mnemolog.schema.endpoint import translate
 from mnemolog.schema.errors import MnemologError, SpaceNotFound
@@ -33,7 +33,8 @@ class NotDone(MnemologError):
 class Backlog(msgspec.Struct, frozen=True):
     """What is left to do: entries to fold, vectors to make, jobs to run; and what waits for a person.
 
-    `jobs_by_kind` counts the due jobs, `last_failure` says why the last job that failed did.
+    `jobs_by_kind` counts the due jobs; `jobs_waiting` of them wait for a budget, as `waiting_for` says;
+    `last_failure` says why the last job that failed did.
     """
 
     position: Position
@@ -45,11 +46,13 @@ class Backlog(msgspec.Struct, frozen=True):
     dead_letters: int
     jobs_by_kind: dict[str, int] = {}
     last_failure: str | None = None
+    jobs_waiting: int = 0
+    waiting_for: str | None = None
 
     @property
     def is_done(self) -> bool:
-        """Whether nothing is left that gets done by itself."""
-        return not (self.unfolded or self.vectors_missing or self.jobs_due)
+        """Whether nothing is left that gets done by itself and soon."""
+        return not (self.unfolded or self.vectors_missing or self.jobs_due > self.jobs_waiting)
 
 
 def writer_position(stream: Stream) -> Position | None:
@@ -104,12 +107,21 @@ def wait_until_done(
     bounds = stream.bounds()
     target = bounds.top if bounds else START
     until = time.monotonic() + timeout_s
-    while not (left := backlog(settings, target)).is_done:
+    while not (left := _with_waiting(backlog(settings, target), stream)).is_done:
         if time.monotonic() > until:
             raise NotDone(_what_is_left(left, stream, timeout_s))
         check()
         time.sleep(POLL_S)
     return left
+
+
+def _with_waiting(left: Backlog, stream: Stream) -> Backlog:
+    """The same with the jobs that wait for a budget; asked only when nothing but jobs is left."""
+    if left.unfolded or left.vectors_missing or not left.jobs_due:
+        return left
+    found = waiting(stream)
+    why = next(iter(found.values()), None)
+    return msgspec.structs.replace(left, jobs_waiting=min(len(found), left.jobs_due), waiting_for=why)
 
 
 def _what_is_left(left: Backlog, stream: Stream, timeout_s: float) -> str:

@@ -13,7 +13,8 @@ import redis
 from mnemolog.projections import vectors
 from mnemolog.projections.integrity import fast_hash, position_of
 from mnemolog.projections.vectors import VectorState
-from mnemolog.schema import archive
+from mnemolog.schema import archive, troubles
+from mnemolog.schema.endpoint import translate
 from mnemolog.schema.ids import Position
 from mnemolog.schema.jobs import QUEUES
 from mnemolog.schema.stream import Stream
@@ -134,6 +135,14 @@ def stream_facts(stream: Stream) -> StreamFacts | None:
         memory = None
     first = str(bounds.first) if bounds.first else None
     return StreamFacts(bounds.length, first, str(bounds.top), memory)
+
+
+def waiting(stream: Stream) -> dict[str, str]:
+    """The jobs that wait for a budget, and why. Raises the errors of Stream."""
+    try:
+        return troubles.waiting(stream.client, stream.space)
+    except redis.RedisError as error:
+        raise translate(error, f"read the troubles of space {stream.space!r}") from error
 
 
 def lag(stream: Stream, position: Position) -> int:

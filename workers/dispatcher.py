@@ -19,12 +19,14 @@ import msgspec
 import redis
 
 from mnemolog.projections.embedder import Embedder
+from mnemolog.schema import troubles
 from mnemolog.schema.codec import digest
 from mnemolog.schema.endpoint import translate
 from mnemolog.schema.errors import MnemologError
 from mnemolog.schema.jobs import QUEUES, encode_work
 from mnemolog.schema.outcomes import Engine, JobFailed, JobKind, Outcome
-from mnemolog.workers import lease, outbox, troubles
+from mnemolog.schema.troubles import Trouble, job_name
+from mnemolog.workers import lease, outbox
 from mnemolog.workers.candidates import Vectors
 from mnemolog.workers.idle import IdleSessions
 from mnemolog.workers.limits import JobLimits
@@ -32,7 +34,6 @@ from mnemolog.workers.packing import DueJob, pack, pack_together
 from mnemolog.workers.queue import Parcel, Queues, rq_id
 from mnemolog.workers.space_file import immediate, open_for_writing
 from mnemolog.workers.space_writer import SpaceWriter
-from mnemolog.workers.troubles import Trouble, job_name
 
 log = logging.getLogger("mnemolog.dispatcher")
 

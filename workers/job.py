@@ -11,17 +11,17 @@ import msgspec
 import redis
 from rq.exceptions import DeserializationError
 
-from mnemolog.schema import keys
+from mnemolog.schema import keys, troubles
 from mnemolog.schema.endpoint import translate
 from mnemolog.schema.errors import EngineError
 from mnemolog.schema.ids import EventIds
 from mnemolog.schema.jobs import AnyWork, ConsolidateWork, ExtractWork, decode_work
 from mnemolog.schema.outcomes import Outcome
-from mnemolog.workers import outbox, troubles
+from mnemolog.schema.troubles import Trouble, job_name
+from mnemolog.workers import outbox
 from mnemolog.workers.engines.engine import Engine
 from mnemolog.workers.joint import divided, names_of
 from mnemolog.workers.queue import MemoryJob
-from mnemolog.workers.troubles import Trouble, job_name
 
 log = logging.getLogger("mnemolog.worker")
 

@@ -27,8 +27,8 @@ from mnemolog.workers.limits import limits_from
 from mnemolog.workers.supervisor import Workers
 
 DISCOVER_S = 2.0
-#: What `wait` ends with when failed jobs wait for a person.
-WAITS_FOR_A_PERSON = 11
+#: What `wait` ends with when all that is left waits for a person or for a budget.
+WAITS = 11
 
 _more_spaces = click.argument("more_spaces", metavar="[SPACE]...", nargs=-1)
 _all_spaces = click.option(
@@ -192,8 +192,8 @@ def up(context: Context, more_spaces: tuple[str, ...], all_spaces: bool) -> None
 def wait(context: Context, timeout: float, as_json: bool) -> None:  # noqa: FBT001
     """Wait until everything published so far is folded, indexed and worked off.
 
-    Ends with status 0 when it is, 10 when time runs out, and 11 when only failed jobs are left, which wait for a
-    person. Dead letters are counted; they do not change the status.
+    Ends with status 0 when it is, 10 when time runs out, and 11 when all that is left waits for a person (failed
+    jobs) or for a budget of tokens. Dead letters are counted; they do not change the status.
 
     \b
     mnemolog wait --timeout 10
@@ -209,9 +209,10 @@ def wait(context: Context, timeout: float, as_json: bool) -> None:  # noqa: FBT0
     else:
         failed = f", {left.jobs_failed} failed jobs wait for a person" if left.jobs_failed else ""
         parked = f", {left.dead_letters} dead letters" if left.dead_letters else ""
-        click.echo(f"all done up to {left.position}{failed}{parked}")
-    if left.jobs_failed:
-        sys.exit(WAITS_FOR_A_PERSON)
+        waiting = f", {left.jobs_waiting} jobs wait ({left.waiting_for})" if left.jobs_waiting else ""
+        click.echo(f"all done up to {left.position}{failed}{waiting}{parked}")
+    if left.jobs_failed or left.jobs_waiting:
+        sys.exit(WAITS)
 
 
 COMMANDS = (up, ingest, wait)

@@ -16,15 +16,15 @@ from mnemolog.gateway.cli.context import Context, json_option, pass_context, pri
 from mnemolog.producers import Producer
 from mnemolog.projections import jobs as work
 from mnemolog.projections.jobs import Job
+from mnemolog.schema import troubles
 from mnemolog.schema.endpoint import log_client, without_password
 from mnemolog.schema.errors import InvalidInput, LogUnavailable
 from mnemolog.schema.jobs import QUEUES
 from mnemolog.schema.outcomes import JobKind
 from mnemolog.schema.requests import JobRequeued
 from mnemolog.schema.times import show as show_time
-from mnemolog.workers import troubles
+from mnemolog.schema.troubles import Trouble, job_name
 from mnemolog.workers.supervisor import Workers
-from mnemolog.workers.troubles import Trouble, job_name
 
 POLL_S = 0.2
 OPEN = ("due", "failed")

@@ -13,13 +13,13 @@ from support import wait_until
 from support.jobs import Desk, Hired, replaced
 from support.stories import BEGIN_MS, SmallEmbedder, file_hashes
 
-from mnemolog.schema import keys
+from mnemolog.schema import keys, troubles
 from mnemolog.schema.errors import EngineError, StaleWriter
 from mnemolog.schema.events import MessagePublished
 from mnemolog.schema.outcomes import CellsExtracted, ConflictsJudged, JobFailed, SceneConsolidated
 from mnemolog.schema.requests import JobRequeued, SessionIdled
 from mnemolog.schema.times import MINUTE
-from mnemolog.workers import lease, troubles
+from mnemolog.workers import lease
 from mnemolog.workers.engines.rules import RulesEngine
 from mnemolog.workers.idle import LOOK_S
 from mnemolog.workers.limits import JobLimits

@@ -15,8 +15,8 @@ from rq.exceptions import NoSuchJobError
 from rq.serializers import JSONSerializer
 from support.jobs import Desk, Hired
 
+from mnemolog.schema import troubles
 from mnemolog.schema.outcomes import CellsExtracted
-from mnemolog.workers import troubles
 from mnemolog.workers.engines.rules import RulesEngine
 from mnemolog.workers.queue import FUNCTION, ForeignJob, MemoryJob, job_class_of, queue_of
 

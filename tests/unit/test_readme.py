@@ -105,4 +105,4 @@ def test_every_exit_status_has_a_line() -> None:
         int(status) for text in sources for status in re.findall(r"^    exit_status = (\d+)$", text, re.MULTILINE)
     }
     listed = {int(status) for status in re.findall(r"^\| (\d+) \|", section("Commands"), re.MULTILINE)}
-    assert listed == raised | {0, running.WAITS_FOR_A_PERSON}
+    assert listed == raised | {0, running.WAITS}

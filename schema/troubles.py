@@ -77,6 +77,11 @@ def _decoded(value: bytes | None) -> Trouble | None:
         return None
 
 
+def waiting(client: redis.Redis, space: str) -> dict[str, str]:
+    """The jobs that wait to be asked again later, for a budget for instance, and why. Raises redis.RedisError."""
+    return {job: trouble.error for job, trouble in told(client, space).items() if trouble.waits}
+
+
 def forget(client: redis.Redis, space: str, jobs: list[str]) -> None:
     """Removes the troubles of jobs. Raises redis.RedisError."""
     if jobs:
