@@ -19,11 +19,13 @@ from mnemolog.gateway.cli import (
     dead_letters,
     dev,
     facts,
+    forgetting,
     inspecting,
     publishing,
     recalling,
     repairing,
     running,
+    verdicts,
     working,
 )
 from mnemolog.gateway.cli.context import Context
@@ -76,7 +78,7 @@ def cli(ctx: click.Context, data: Path | None, space: str | None, redis_url: str
 
 
 _MODULES = (
-    *(running, publishing, recalling, facts, asking, chatting),
+    *(running, publishing, recalling, facts, asking, forgetting, verdicts, chatting),
     *(inspecting, working, repairing, dead_letters, dev),
 )
 for _commands in _MODULES:
