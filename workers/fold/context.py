@@ -49,6 +49,10 @@ class Context:
         """Executes a statement."""
         return self.connection.execute(sql, values)
 
+    def rows(self, sql: str, values: tuple[Any, ...] = ()) -> list[Any]:
+        """All rows of a query, as tuples."""
+        return self.connection.execute(sql, values).fetchall()
+
     def get(self, sql: str, values: tuple[Any, ...] = ()) -> Any:
         """The one row of a query, as a scalar where it has one column; None when there is none."""
         return self.connection.execute(sql, values).get

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from mnemolog.schema.cells import Cell
+from mnemolog.schema.ids import NodeId
 from mnemolog.schema.requests import (
     FactConfirmed,
     FactCorrected,
@@ -43,7 +44,7 @@ def fact_corrected(ctx: Context, payload: FactCorrected, at: int) -> None:
     cells.settle(ctx, added)
 
 
-def _state(ctx: Context, payload: Statement, at: int) -> list[cells.NodeId]:
+def _state(ctx: Context, payload: Statement, at: int) -> list[NodeId]:
     """Adds a statement's words and its cells. Raises Unfoldable where none of the cells holds up."""
     _ = ctx.policy
     quoted = all(evidence.event_id == ctx.event_id for item in payload.cells for evidence in item.cell.evidence)
@@ -84,7 +85,7 @@ _SAME = """
 
 def _saying_the_same(ctx: Context, node_id: str) -> list[str]:
     """A cell and all that were judged to say the same: what is wrong in one is wrong in each."""
-    return [row[0] for row in ctx.run(_SAME, (node_id,))]
+    return [row[0] for row in ctx.rows(_SAME, (node_id,))]
 
 
 def _cell_of(ctx: Context, node_id: str) -> Cell:
@@ -117,9 +118,9 @@ def facts_forgotten(ctx: Context, payload: FactsForgotten) -> None:
         )
         _bury(ctx, cell)
         concerned.add(str(ctx.get("SELECT scene FROM nodes WHERE node_id = ?", (node_id,))))
-        neighbours = ctx.run(
+        neighbours = ctx.rows(
             "SELECT high FROM verdicts WHERE low = ?1 UNION SELECT low FROM verdicts WHERE high = ?1", (node_id,)
-        ).fetchall()
+        )
         concerned |= recompute(ctx, [node_id, *(other for (other,) in neighbours)])
     scenes.touch(ctx, concerned, keep_summary=False)
 

@@ -28,7 +28,7 @@ def seen_hash(node_ids: Iterable[str]) -> str:
 def touch(ctx: Context, names: Iterable[str], *, keep_summary: bool = True) -> None:
     """Brings scenes up to date whose cells have changed; a summary that may tell what was forgotten is not kept."""
     for scene in sorted(names):
-        live = ctx.run(_LIVE, (scene,)).fetchall()
+        live = ctx.rows(_LIVE, (scene,))
         if len(live) <= 1:
             _write(ctx, scene, bounded(live[0][1]) if live else "", len(live), stale=False)
             continue
@@ -50,7 +50,7 @@ def scene_consolidated(ctx: Context, payload: SceneConsolidated) -> None:
     inputs = close_job(ctx, payload, "consolidate")
     if inputs is None:
         return
-    live = [node_id for node_id, _ in ctx.run(_LIVE, (payload.scene,))]
+    live = [node_id for node_id, _ in ctx.rows(_LIVE, (payload.scene,))]
     if payload.scene not in inputs:
         ctx.refuse("other_scene", f"the job was about {inputs[0]!r}, the outcome is about {payload.scene!r}")
         return

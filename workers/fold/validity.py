@@ -85,7 +85,7 @@ def rank(ctx: Context, node_id: str, kind: str) -> tuple[Any, ...]:
 def _neighbours(ctx: Context, node_id: str) -> list[Neighbour]:
     return [
         Neighbour(other, ruling, kind, valid_from, retracted, rank(ctx, other, kind) > rank(ctx, node_id, kind))
-        for ruling, kind, valid_from, retracted, other in ctx.run(_PAIRS, (node_id,)).fetchall()
+        for ruling, kind, valid_from, retracted, other in ctx.rows(_PAIRS, (node_id,))
     ]
 
 
@@ -146,8 +146,8 @@ def _store(ctx: Context, node_id: str, new: Computed) -> None:
 def _link_heirs(ctx: Context, node_id: str, pairs: list[Neighbour]) -> None:
     """Makes the supersedes edges into a cell those of its heirs."""
     wanted = {pair.node_id: pair.valid_from for pair in pairs if pair.is_heir and pair.ruling == "supersedes"}
-    there = dict(
-        ctx.run("SELECT source, valid_from FROM edges WHERE kind = 'supersedes' AND target = ?", (node_id,)).fetchall()
+    there: dict[str, int] = dict(
+        ctx.rows("SELECT source, valid_from FROM edges WHERE kind = 'supersedes' AND target = ?", (node_id,))
     )
     for source in there.keys() - {heir for heir, since in wanted.items() if there.get(heir) == since}:
         ctx.run("DELETE FROM edges WHERE kind = 'supersedes' AND source = ? AND target = ?", (source, node_id))

@@ -28,10 +28,10 @@ def message_added(ctx: Context, session: str, occurred_at: int, *, begins: bool)
     """Closes the windows that a new message closes: its own when it is full, older sessions' when it begins one."""
     window = ctx.policy.window
     if begins:
-        quiet = ctx.run(
+        quiet = ctx.rows(
             "SELECT session FROM sessions WHERE pending > 0 AND newest_at <= ? AND session != ? ORDER BY session",
             (occurred_at - window.other_session_gap_ms, session),
-        ).fetchall()
+        )
         for (other,) in quiet:
             close(ctx, other)
     if ctx.get("SELECT pending FROM sessions WHERE session = ?", (session,)) >= window.messages:
@@ -42,7 +42,7 @@ def close(ctx: Context, session: str) -> None:
     """Turns the messages that wait in a session into an extraction job, in order of time; nothing when none waits."""
     waiting = [
         row[0]
-        for row in ctx.run(
+        for row in ctx.rows(
             "SELECT node_id FROM nodes WHERE job_key = '' AND session = ? ORDER BY occurred_at, seq, event_id",
             (session,),
         )
