@@ -31,8 +31,12 @@ class Context:
         self.connection = connection
         self.event_id = ""
         self.position = Position(0, 0)
-        self._policy: tuple[str, Policy] | None = None
+        self._policy: Policy | None = None
         self._refused = 0
+
+    def begin_transaction(self) -> None:
+        """Forgets what was read before: a transaction that was rolled back may have written it."""
+        self._policy = None
 
     def begin(self, event_id: str, position: Position) -> None:
         """Turns to the next event."""
@@ -57,20 +61,25 @@ class Context:
         """The one row of a query, as a scalar where it has one column; None when there is none."""
         return self.connection.execute(sql, values).get
 
+    def set_policy(self, text: str) -> None:
+        """Puts a policy into force."""
+        self.run("UPDATE space SET policy = ?", (text,))
+        self._policy = None
+
     @property
-    def stored_policy(self) -> str:
-        """The policy as text; empty before the space is created."""
-        return str(self.get("SELECT policy FROM space"))
+    def is_created(self) -> bool:
+        """Whether the log has created the space, and so has a policy."""
+        return self._policy is not None or bool(self.get("SELECT policy FROM space"))
 
     @property
     def policy(self) -> Policy:
         """The policy in force. Raises Unfoldable before the space is created."""
-        text = self.stored_policy
-        if not text:
-            raise Unfoldable("no_space", "the log does not begin with space_created")
-        if self._policy is None or self._policy[0] != text:
-            self._policy = (text, _policies.decode(text))
-        return self._policy[1]
+        if self._policy is None:
+            text = str(self.get("SELECT policy FROM space"))
+            if not text:
+                raise Unfoldable("no_space", "the log does not begin with space_created")
+            self._policy = _policies.decode(text)
+        return self._policy
 
     def salted(self, *parts: str) -> bytes:
         """A digest that says nothing to who does not know the space's salt."""

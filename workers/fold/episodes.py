@@ -6,7 +6,7 @@ import msgspec
 
 from mnemolog.projections import fulltext
 from mnemolog.schema.events import MessagePublished
-from mnemolog.schema.ids import NodeId, episode_id
+from mnemolog.schema.ids import episode_id
 from mnemolog.workers.fold import windows
 from mnemolog.workers.fold.context import Context
 
@@ -36,7 +36,6 @@ def message_published(ctx: Context, payload: MessagePublished, at: int) -> None:
     _ = ctx.policy  # raises before anything is written when there is no space
     seq = next((value for value in (payload.seq, payload.line) if value is not None), 0)
     extractable = windows.is_extractable(payload)
-    begins = ctx.get("SELECT messages FROM sessions WHERE session = ?", (payload.session,)) in (None, 0)
     episode = Episode(
         content=payload.content,
         session=payload.session,
@@ -49,19 +48,21 @@ def message_published(ctx: Context, payload: MessagePublished, at: int) -> None:
         seq=seq,
         job_key=windows.PENDING if extractable else None,
     )
-    add(ctx, episode)
+    messages, pending = add(ctx, episode)
     if extractable:
-        windows.message_added(ctx, episode.session, episode.occurred_at, begins=begins)
+        windows.message_added(ctx, episode.session, episode.occurred_at, pending, begins=messages == 1)
 
 
-def add(ctx: Context, episode: Episode) -> NodeId:
-    """Stores an episode with its full text, its edges and its session's counts; gives its node id."""
+def add(ctx: Context, episode: Episode) -> tuple[int, int]:
+    """Stores an episode with its full text, its edges and its session's counts.
+
+    Gives how many messages the session has now, and how many of them wait for their window.
+    """
     node_id = episode_id(ctx.event_id)
     before, after = _neighbours(ctx, episode)
     _insert(ctx, node_id, episode)
     _link(ctx, before, (node_id, episode.occurred_at), after)
-    _count(ctx, episode)
-    return node_id
+    return _count(ctx, episode)
 
 
 def _insert(ctx: Context, node_id: str, episode: Episode) -> None:
@@ -125,13 +126,15 @@ def _add_edge(ctx: Context, source: str, target: str, target_occurred_at: int) -
     ctx.run("INSERT INTO edges VALUES ('temporal', ?, ?, ?, NULL, 1.0)", (source, target, target_occurred_at))
 
 
-def _count(ctx: Context, episode: Episode) -> None:
-    ctx.run(
+def _count(ctx: Context, episode: Episode) -> tuple[int, int]:
+    counted: tuple[int, int] = ctx.get(
         "INSERT INTO sessions VALUES (?1, 1, ?3, ?2, ?2, NULL, ?4, ?5) ON CONFLICT (session) DO UPDATE SET "
         "messages = messages + 1, pending = pending + ?3, opened_at = min(ifnull(opened_at, ?2), ?2), "
-        "newest_at = max(ifnull(newest_at, ?2), ?2), last_event = ?4, last_recorded_at = ?5",
+        "newest_at = max(ifnull(newest_at, ?2), ?2), last_event = ?4, last_recorded_at = ?5 "
+        "RETURNING messages, pending",
         (episode.session, episode.occurred_at, int(episode.job_key == windows.PENDING), ctx.event_id, ctx.now),
     )
+    return counted
 
 
 def session_closed(ctx: Context, session: str, closed_at: int) -> None:

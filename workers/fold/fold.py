@@ -73,6 +73,10 @@ class Fold:
         self._connection = connection
         self._ctx = Context(connection)
 
+    def begin(self) -> None:
+        """Call at the begin of each transaction."""
+        self._ctx.begin_transaction()
+
     def apply(self, entry: Entry, decoded: Event | Undecodable) -> None:
         """Folds one entry, or parks it with its reason."""
         if isinstance(decoded, Undecodable):
@@ -127,7 +131,7 @@ class Fold:
 
 
 def _space_created(ctx: Context, payload: SpaceCreated) -> None:
-    if ctx.stored_policy:
+    if ctx.is_created:
         raise Unfoldable("space_exists", f"space {payload.space!r} was created before")
     ctx.run("UPDATE space SET salt = ?", (payload.salt,))
     _store_policy(ctx, payload.policy)
@@ -139,7 +143,7 @@ def _policy_set(ctx: Context, payload: PolicySet) -> None:
 
 
 def _store_policy(ctx: Context, policy: Policy) -> None:
-    ctx.run("UPDATE space SET policy = ?", (_canonical.encode(policy).decode("utf-8"),))
+    ctx.set_policy(_canonical.encode(policy).decode("utf-8"))
 
 
 def _session_idled(ctx: Context, payload: requests.SessionIdled) -> None:

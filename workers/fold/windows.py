@@ -24,8 +24,11 @@ def is_extractable(payload: MessagePublished) -> bool:
     return said and not holds_recalled(payload.content)
 
 
-def message_added(ctx: Context, session: str, occurred_at: int, *, begins: bool) -> None:
-    """Closes the windows that a new message closes: its own when it is full, older sessions' when it begins one."""
+def message_added(ctx: Context, session: str, occurred_at: int, pending: int, *, begins: bool) -> None:
+    """Closes the windows that a new message closes: its own when it is full, older sessions' when it begins one.
+
+    `pending` is how many messages of its session wait for their window, itself included.
+    """
     window = ctx.policy.window
     if begins:
         quiet = ctx.rows(
@@ -34,7 +37,7 @@ def message_added(ctx: Context, session: str, occurred_at: int, *, begins: bool)
         )
         for (other,) in quiet:
             close(ctx, other)
-    if ctx.get("SELECT pending FROM sessions WHERE session = ?", (session,)) >= window.messages:
+    if pending >= window.messages:
         close(ctx, session)
 
 
