@@ -181,7 +181,7 @@ class SpaceDispatcher:
 
     def _still_at_it(self, handed: Handed, now: int) -> int:
         """Until when to wait for a job that no worker has taken yet, or that one took late; 0 for none of these."""
-        own = rq_id(handed.job.job_key, handed.job.generation, handed.attempts)
+        own = rq_id(self._writer.space, handed.job.job_key, handed.job.generation, handed.attempts)
         id_ = self._carriers.get(handed.name, own) if handed.attempts == 1 else own
         if self._queues.waits(handed.job.kind, id_):
             return now + self._limits.deadline_ms
@@ -197,7 +197,7 @@ class SpaceDispatcher:
         if isinstance(packed, Outcome):
             self._append(packed)
         else:
-            parcel = Parcel(job.kind, job.job_key, job.generation, attempt, encode_work(packed))
+            parcel = Parcel(job.kind, packed.space, job.job_key, job.generation, attempt, encode_work(packed))
             self._queues.enqueue(parcel, self._limits.timeout_s)
         return (job.job_key, job.generation, attempt, now + self._limits.deadline_ms)
 
@@ -207,7 +207,7 @@ class SpaceDispatcher:
             if isinstance(packed, Outcome):
                 self._append(packed)
             else:
-                parcel = Parcel("resolve", packed.job_key, packed.generation, 1, encode_work(packed))
+                parcel = Parcel("resolve", packed.space, packed.job_key, packed.generation, 1, encode_work(packed))
                 self._carriers.update({job_name(job.job_key, job.generation): parcel.rq_id for job in members})
                 self._queues.enqueue(parcel, self._limits.timeout_s)
             self._write([(job.job_key, job.generation, 1, now + self._limits.deadline_ms) for job in members])

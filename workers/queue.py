@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from hashlib import blake2b
 from typing import Any, ClassVar
 
 import msgspec
@@ -81,6 +82,7 @@ class Parcel(msgspec.Struct, frozen=True):
     """A job ready to be handed out: which attempt it is, and the encoded work."""
 
     kind: JobKind
+    space: str
     job_key: str
     generation: int
     attempt: int
@@ -89,12 +91,12 @@ class Parcel(msgspec.Struct, frozen=True):
     @property
     def rq_id(self) -> str:
         """RQ's id of the job: handing the same attempt out again replaces it."""
-        return rq_id(self.job_key, self.generation, self.attempt)
+        return rq_id(self.space, self.job_key, self.generation, self.attempt)
 
 
-def rq_id(job_key: str, generation: int, attempt: int) -> str:
-    """RQ's id for an attempt at a job."""
-    return f"{job_key}-{generation}-{attempt}"
+def rq_id(space: str, job_key: str, generation: int, attempt: int) -> str:
+    """RQ's id for an attempt at a job. Spaces that were told the same have jobs of the same key, on the same queue."""
+    return f"{blake2b(space.encode(), digest_size=8).hexdigest()}-{job_key}-{generation}-{attempt}"
 
 
 class Queues:
