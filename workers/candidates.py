@@ -6,7 +6,7 @@ or that are alike in meaning. What a person had forgotten is nobody's candidate.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import apsw
@@ -106,14 +106,23 @@ def pairs_for(con: apsw.Connection, new: Sequence[str], vectors: Vectors, *, aga
 
     Pairs that a person has decided on are left out, and, unless all are wanted `again`, those that have a verdict.
     """
+    return pairs_of_all(con, [new], vectors, again=again)
+
+
+def pairs_of_all(
+    con: apsw.Connection, jobs: Sequence[Sequence[str]], vectors: Vectors, *, again: bool = False
+) -> list[Pair]:
+    """The pairs to be judged for the new cells of several jobs, as pairs_for gives them for each, but each once."""
+    fellows = {node_id: frozenset(new) for new in jobs for node_id in new}
     found: dict[Pair, None] = {}
-    for subject in sorted(_subjects(con, new)):
+    for subject in sorted(_subjects(con, list(fellows))):
         others = _of_subject(con, subject)
-        asked = {*new, *_corrections(others, new)}
+        asked = fellows.keys() | _corrections(others, fellows.keys())
         meanings = vectors.of([other.text for other in others])
         for index, cell in enumerate(others):
             if cell.node_id in asked:
-                for chosen in _chosen(cell, others, meanings @ meanings[index], frozenset(new)):
+                new = fellows.get(cell.node_id, frozenset())
+                for chosen in _chosen(cell, others, meanings @ meanings[index], new):
                     found[_ordered(cell.node_id, chosen)] = None
     decided = "judge = 'person'" if again else "1"
     return sorted(pair for pair in found if not _has_verdict(con, pair, decided))
@@ -132,7 +141,7 @@ def _of_subject(con: apsw.Connection, subject: str) -> list[Other]:
     ]
 
 
-def _corrections(others: Sequence[Other], new: Sequence[str]) -> set[str]:
+def _corrections(others: Sequence[Other], new: Collection[str]) -> set[str]:
     """The cells that correct a new one: only now is it known what they are about."""
     objects = {other.object for other in others if other.node_id in new and other.object}
     return {other.node_id for other in others if other.corrects and other.ends in objects}

@@ -22,7 +22,7 @@ from mnemolog.schema.jobs import (
     encode_work,
 )
 from mnemolog.schema.outcomes import CellsExtracted, ConflictsJudged, Engine, JobKind, Outcome, SceneConsolidated
-from mnemolog.workers.candidates import Pair, Vectors, cells_of, pairs_for
+from mnemolog.workers.candidates import Pair, Vectors, cells_of, pairs_for, pairs_of_all
 from mnemolog.workers.fold.scenes import seen_hash
 
 EARLIER_MESSAGES = 4
@@ -214,11 +214,10 @@ def pack_together(
 def _owned(con: apsw.Connection, jobs: Sequence[DueJob], vectors: Vectors) -> list[Owned]:
     """Each job with the pairs that are judged for it; those of two jobs belong to the later one."""
     last = {node_id: place for place, job in enumerate(jobs) for node_id in job.inputs}
-    owned: list[dict[Pair, None]] = [{} for _ in jobs]
-    for job in jobs:
-        for first, second in pairs_for(con, job.inputs, vectors):
-            owned[max(last.get(first, -1), last.get(second, -1))][first, second] = None
-    return [(job, list(pairs)) for job, pairs in zip(jobs, owned, strict=True)]
+    owned: list[list[Pair]] = [[] for _ in jobs]
+    for first, second in pairs_of_all(con, [job.inputs for job in jobs], vectors):
+        owned[max(last.get(first, 0), last.get(second, 0))].append((first, second))
+    return list(zip(jobs, owned, strict=True))
 
 
 # ---- consolidate -------------------------------------------------------------------------------------------------
