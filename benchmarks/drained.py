@@ -1,8 +1,10 @@
-"""Spaces that were imported and worked off by the installed command, with a stand-in for a model or with the rules."""
+"""Spaces that the installed command imports and works off, with a stand-in for a model or with the rules."""
 
 from __future__ import annotations
 
+import signal
 import subprocess
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -19,6 +21,7 @@ from mnemolog.schema.settings import Settings
 from mnemolog.schema.times import show
 
 IMPORT_TIMEOUT_S = 900.0
+POLL_S = 0.003
 WINDOW = 8
 
 Answer = Callable[[Request], dict[str, Any]]
@@ -81,6 +84,34 @@ def drain(bench: Workbench, name: str, file: Path, env: dict[str, str] | None = 
     settings = bench.settings("drained", name)
     run(settings, "import", str(file), "--drain", env=env)
     return settings
+
+
+@contextmanager
+def running(settings: Settings, *arguments: str, env: dict[str, str] | None = None) -> Iterator[None]:
+    """A command that runs while the block does; then it is interrupted, and waited for."""
+    process = subprocess.Popen(
+        mnemolog(settings, *arguments),
+        env=environment() | (env or {}),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield
+        if process.poll() is not None:
+            raise RuntimeError(f"mnemolog {' '.join(arguments)} ended with {process.returncode}")
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+
+
+def wait_until(condition: Callable[[], bool], what: str, patience_s: float = 120.0) -> None:
+    """Looks every few milliseconds until a condition holds. Raises TimeoutError."""
+    until = time.monotonic() + patience_s
+    while not condition():
+        if time.monotonic() > until:
+            raise TimeoutError(f"waited {patience_s:g} s for {what}")
+        time.sleep(POLL_S)
 
 
 @contextmanager
