@@ -201,7 +201,7 @@ def soon(bench: Workbench, windows: int) -> list[Figure]:
             _facts(settings, (window + 1) * WINDOW // 2)
             taken.append((time.monotonic() - acknowledged) * 1000)
     # The first waits for processes to start.
-    return percentiles("closed window to live fact, instant model", [taken[1:]], {50: None, 95: None})
+    return percentiles("closed window to live fact", [taken[1:]], {50: None, 95: None})
 
 
 def _window(window: int, names: Vocabulary) -> Iterator[Message]:
