@@ -157,7 +157,7 @@ def rules_speed(bench: Workbench, windows: int, runs: int) -> list[Figure]:
         settings = _said(bench, f"rules-{run}", windows, lambda n: SENTENCES[n % WINDOW].format(names.name()))
         first, last = _working(settings, 1, windows, {})
         rates.append(round((windows - 1) / (last - first), 1))
-    return [Figure(name="extract jobs with the rules, 1 worker", unit="jobs/s", values=rates, better="more")]
+    return [Figure(name="jobs with the rules, 1 worker", unit="jobs/s", values=rates, better="more")]
 
 
 def model_speed(bench: Workbench, windows: int) -> list[Figure]:
@@ -173,7 +173,7 @@ def model_speed(bench: Workbench, windows: int) -> list[Figure]:
         rates[workers] = windows / (last - listener.first_asked_at)
     figures = [
         Figure(
-            name=f"extract jobs with a {MODEL_S:g} s model, {workers} worker{'s' * (workers > 1)}",
+            name=f"jobs, {MODEL_S:g} s model, {workers} worker{'s' * (workers > 1)}",
             unit="jobs/s",
             values=[round(rate, 2)],
             better="more",
