@@ -15,7 +15,11 @@ DEFAULT_PORT = 8399
 
 @click.group()
 def dev() -> None:
-    """Tools for building on mnemolog and trying it out."""
+    """Tools for building on mnemolog and trying it out.
+
+    \b
+    mnemolog dev model-server
+    """
 
 
 @dev.command(name="model-server")
