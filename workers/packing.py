@@ -26,6 +26,8 @@ from mnemolog.workers.candidates import Pair, Vectors, cells_of, pairs_for, pair
 from mnemolog.workers.fold.scenes import seen_hash
 
 EARLIER_MESSAGES = 4
+#: Where a session begins, what the same person said last in another: a correction may be a session of its own.
+ELSEWHERE_MESSAGES = 2
 SCENES = 30
 FACTS = 20
 #: Of the facts, so many are the last that were learnt; the others are the nearest in meaning.
@@ -61,6 +63,13 @@ _EARLIER = f"""
         AND (occurred_at, seq, event_id) < (SELECT occurred_at, seq, event_id FROM nodes WHERE node_id = ?2)
     ORDER BY occurred_at DESC, seq DESC, event_id DESC LIMIT {EARLIER_MESSAGES}
 """
+_ELSEWHERE = f"""
+    SELECT {_MESSAGE} FROM nodes
+    WHERE type = 'episodic' AND role = 'user' AND speaker IS ?2 AND hidden = 0 AND job_key IS NOT NULL
+        AND occurred_at <= ?3
+        AND (occurred_at, seq, event_id) < (SELECT occurred_at, seq, event_id FROM nodes WHERE node_id = ?1)
+    ORDER BY occurred_at DESC, seq DESC, event_id DESC LIMIT {ELSEWHERE_MESSAGES}
+"""
 _FACTS = """
     SELECT c.node_id, n.content FROM cells c JOIN nodes n USING (node_id)
     WHERE c.subject IN (SELECT value FROM json_each(?)) AND c.heir IS NULL AND c.retracted IS NULL
@@ -95,18 +104,26 @@ def _extract(con: apsw.Connection, space: str, job: DueJob, vectors: Vectors) ->
     window = [_message(row) for row in _rows(con, _WINDOW, (_json(job.inputs),))]
     if not window:
         return CellsExtracted(job_key=job.job_key, generation=job.generation, engine=NOBODY)
-    before = (window[0].session, episode_id(window[0].event_id))
-    earlier = [_message(row, read=True) for row in _rows(con, _EARLIER, before)]
     facts = cells_of(con, _facts(con, window, vectors))
     work = ExtractWork(
         space=space,
         job_key=job.job_key,
         generation=job.generation,
-        messages=(*reversed(earlier), *window),
+        messages=(*_earlier(con, window), *window),
         scenes=_scenes(con, window, vectors),
         facts=tuple(sorted(facts, key=lambda fact: (fact.valid_from, fact.occurred_at, fact.id))),
     )
     return fitted(work)
+
+
+def _earlier(con: apsw.Connection, window: Sequence[JobMessage]) -> list[JobMessage]:
+    """What was said before a window, in order of time: in its session, or where that begins, by the same person."""
+    first = episode_id(window[0].event_id)
+    rows = _rows(con, _EARLIER, (window[0].session, first))
+    said = next((message for message in window if message.role == "user"), None)
+    if not rows and said is not None:
+        rows = _rows(con, _ELSEWHERE, (first, said.speaker, window[0].occurred_at))
+    return [_message(row, read=True) for row in reversed(rows)]
 
 
 def _message(row: tuple[Any, ...], *, read: bool = False) -> JobMessage:

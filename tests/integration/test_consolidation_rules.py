@@ -92,6 +92,16 @@ def test_three_sentences_about_a_project_are_facts_in_one_or_two_scenes_with_sum
         assert all(scene.summary and len(scene.summary.split()) < 100 and not scene.stale for scene in found)
 
 
+def test_a_correction_in_a_session_of_its_own_is_read_with_what_was_said_before(tmp_path: Path) -> None:
+    with Telling(tmp_path / "a.db") as telling:
+        telling.hear("I started at Bosch.", 0)
+        telling.hear("I moved to Rome.", 0.5, speaker="Ben")
+        telling.hear("I meant Siemens, not Bosch.", 1)
+        telling.work_off()
+        (live,) = [fact for fact in telling.known(at=500) if fact.subject == "Ada" and fact.status == "live"]
+        assert (live.slot, live.object, live.content) == ("employer", "siemens", "Ada works at Siemens.")
+
+
 # ---- what only an edge finds -----------------------------------------------------------------------------------------
 
 
