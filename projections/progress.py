@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import apsw
@@ -22,6 +23,8 @@ from mnemolog.schema.settings import Settings
 from mnemolog.schema.stream import Stream
 
 POLL_S = 0.02
+#: For so long the dispatcher remembers that somebody waits.
+AWAITED_MS = 2_000
 
 
 class NotDone(MnemologError):
@@ -111,8 +114,15 @@ def wait_until_done(
         if time.monotonic() > until:
             raise NotDone(_what_is_left(left, stream, timeout_s))
         check()
+        _say_that_it_is_awaited(stream)
         time.sleep(POLL_S)
     return left
+
+
+def _say_that_it_is_awaited(stream: Stream) -> None:
+    # A hint only: without it the work is done all the same, later.
+    with suppress(redis.RedisError):
+        stream.client.set(keys.awaited(stream.space), b"1", px=AWAITED_MS)
 
 
 def _with_waiting(left: Backlog, stream: Stream) -> Backlog:

@@ -33,6 +33,11 @@ def troubles(space: str) -> str:
     return f"mnemolog:{{{space}}}:troubles"
 
 
+def awaited(space: str) -> str:
+    """Says for some seconds that somebody waits until all work of a space is done, also what else could wait."""
+    return f"mnemolog:{{{space}}}:awaited"
+
+
 def space_of(stream_key: bytes) -> str | None:
     """The space whose stream has this key; None for a key that is no space's stream."""
     name = stream_key.decode("utf-8", "replace").removeprefix("mnemolog:{").removesuffix("}:events")

@@ -19,7 +19,7 @@ import msgspec
 import redis
 
 from mnemolog.projections.embedder import Embedder
-from mnemolog.schema import troubles
+from mnemolog.schema import keys, troubles
 from mnemolog.schema.codec import digest
 from mnemolog.schema.endpoint import translate
 from mnemolog.schema.errors import MnemologError
@@ -45,6 +45,10 @@ CHUNK = 16
 #: for both, so that a burst of changes makes one summary. In milliseconds, since none of them waits for ever.
 PATIENCE_MS: dict[JobKind, int] = {"extract": 0, "resolve": 10_000, "consolidate": 120_000}
 
+#: While somebody talks, which is when a session is open and its last message no older than this, a summary that there
+#: is already is not made again, unless somebody waits for all work to be done; but that for so long at most.
+TALK_PAUSE_MS = 120_000
+TALK_MS = 600_000
 #: Conflicts are handed out together, so that more of them may be outstanding than other jobs: so many times as many.
 CONFLICTS_TOGETHER = 4
 
@@ -58,6 +62,8 @@ _WAITING = """
     SELECT (SELECT min(position_ms) FROM jobs WHERE state = 'due' AND kind = ?1),
         EXISTS (SELECT 1 FROM jobs WHERE state = 'due' AND kind IN (SELECT value FROM json_each(?2)))
 """
+#: When somebody spoke last in a session that is open.
+_SPOKEN = "SELECT max(last_recorded_at) FROM sessions WHERE closed_at IS NULL"
 _WRITE = (
     "INSERT INTO dispatch VALUES (?, ?, ?, ?) ON CONFLICT (job_key, generation) DO UPDATE SET "
     "attempts = excluded.attempts, deadline = excluded.deadline"
@@ -86,6 +92,11 @@ class Handed(msgspec.Struct, frozen=True):
     def is_fresh_conflict(self) -> bool:
         """Whether it may be judged together with others: what failed once is tried alone."""
         return self.job.kind == "resolve" and self.job.generation == 1 and not self.attempts
+
+    @property
+    def is_fresh_summary(self) -> bool:
+        """Whether it is a summary that was not handed out yet."""
+        return self.job.kind == "consolidate" and not self.attempts
 
 
 class SpaceDispatcher:
@@ -116,6 +127,7 @@ class SpaceDispatcher:
         self._forget_closed()
         told = troubles.told(self._client, self._writer.space)
         waiting = [handed for kind in QUEUES if self._is_time(kind, now) for handed in self._due(kind, now)]
+        waiting = self._without_early_summaries(waiting, now)
         together = [handed for handed in waiting if handed.is_fresh_conflict]
         self._hand_out_together([handed.job for handed in together], now)
         rows: list[Row] = []
@@ -153,6 +165,22 @@ class SpaceDispatcher:
         before = msgspec.json.encode(QUEUES[: QUEUES.index(kind)]).decode("utf-8")
         oldest, busy = self._connection.execute(_WAITING, (kind, before)).get
         return oldest is not None and (not busy or now - oldest >= PATIENCE_MS[kind])
+
+    def _without_early_summaries(self, waiting: list[Handed], now: int) -> list[Handed]:
+        """Leaves out summaries that would be made again soon."""
+        early = [handed for handed in waiting if handed.is_fresh_summary and now - handed.job.made_at < TALK_MS]
+        if not early or not self._is_talking(now):
+            return waiting
+        known = "SELECT summary != '' FROM scenes WHERE scene = ?"
+        left = {handed.name for handed in early if self._connection.execute(known, (handed.job.inputs[0],)).get}
+        return [handed for handed in waiting if handed.name not in left]
+
+    def _is_talking(self, now: int) -> bool:
+        """Whether more is likely to be said soon, and nobody waits for what follows from what was said."""
+        spoken = self._connection.execute(_SPOKEN).get
+        if spoken is None or now - spoken >= TALK_PAUSE_MS:
+            return False
+        return not self._client.exists(keys.awaited(self._writer.space))
 
     def _see_to(self, handed: Handed, trouble: Trouble | None, now: int) -> Row | None:
         """Does what is due for a job, and gives its new row; None when there is nothing to do yet."""
