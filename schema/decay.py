@@ -32,7 +32,10 @@ def fades_at(
         return None
     if confidence <= floor:
         return last_accessed
-    days = (math.log(confidence / floor) / rate) ** (1 / exponent)
+    try:
+        days = (math.log(confidence / floor) / rate) ** (1 / exponent)
+    except OverflowError:
+        return None
     # Whole seconds, so that the last bit of a machine's logarithm does not show.
-    moment = last_accessed + round(days * DAY / SECOND) * SECOND
-    return moment if moment <= MAX_MS else None
+    moment = days * DAY / SECOND
+    return last_accessed + round(moment) * SECOND if moment <= (MAX_MS - last_accessed) / SECOND else None

@@ -158,7 +158,8 @@ def _insert(ctx: Context, node_id: str, cell: Cell, source: Source, job_key: str
     if stated_end is not None:
         # Of what is over, and of which nobody said when it began, no time is known at which it held.
         start = min(start, stated_end)
-    rate = ctx.policy.decay.rates[cell.cell_type] * (1 - ctx.policy.decay.salience_damping * cell.salience)
+    decay = ctx.policy.decay
+    rate = decay.rates.get(cell.cell_type, 0.0) * (1 - decay.salience_damping * cell.salience)
     ctx.run(
         "INSERT INTO nodes (node_id, type, cell_type, content, scene, salience, session, speaker, source_type, "
         "occurred_at, utc_offset_min, seq, event_id, valid_from, valid_until, confidence, access_count, "
