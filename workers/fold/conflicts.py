@@ -7,13 +7,13 @@ from collections.abc import Iterable
 
 import msgspec
 
-from mnemolog.schema.cells import Ruling
+from mnemolog.schema.cells import ANY_VALUE, Ruling
 from mnemolog.schema.outcomes import ConflictsJudged, PairVerdict
 from mnemolog.schema.requests import VerdictGiven, VerdictsReviewed
 from mnemolog.workers.fold import scenes
 from mnemolog.workers.fold.context import Context, Unfoldable
 from mnemolog.workers.fold.jobs import close_job
-from mnemolog.workers.fold.validity import CLOSINGS, rank, recompute
+from mnemolog.workers.fold.validity import CLOSINGS, CORRECTION, rank, recompute
 
 _TRUST = {"requested": 2, "first_person": 2, "others": 1, "inferred": 0}
 _INTENTIONS = ("plan", "task")
@@ -28,6 +28,11 @@ class _Side(msgspec.Struct, frozen=True):
     heir: str | None
     retracted: str | None
     valid_until: int | None
+    slot: str | None
+    object: str
+    polarity: int
+    ends: str | None
+    corrects: int
 
     @property
     def is_intention(self) -> bool:
@@ -36,11 +41,20 @@ class _Side(msgspec.Struct, frozen=True):
 
 def _side(ctx: Context, node_id: str) -> _Side | None:
     row = ctx.get(
-        "SELECT node_id, subject, cell_type, modality, basis, heir, retracted, valid_until "
+        "SELECT node_id, subject, cell_type, modality, basis, heir, retracted, valid_until, slot, object, polarity, "
+        "json_extract(cell, '$.ends'), ifnull(json_extract(cell, '$.correction'), 0) "
         "FROM cells JOIN nodes USING (node_id) WHERE node_id = ?",
         (node_id,),
     )
     return _Side(*row) if row else None
+
+
+def _sides(ctx: Context, pair: PairVerdict) -> list[_Side]:
+    """The two cells of a pair, the one that the other takes the place of first; none where one is no cell."""
+    first, second = _side(ctx, pair.first), _side(ctx, pair.second)
+    if first is None or second is None:
+        return []
+    return sorted((first, second), key=lambda side: rank(ctx, side.node_id, pair.kind))
 
 
 def conflicts_judged(ctx: Context, payload: ConflictsJudged) -> None:
@@ -49,11 +63,11 @@ def conflicts_judged(ctx: Context, payload: ConflictsJudged) -> None:
         return
     for reason, detail in payload.refused:
         ctx.refuse(reason, detail)
-    good = [pair for pair in payload.verdicts if _holds_up(ctx, pair)]
+    good = [pair for pair in (_borne_out(ctx, pair) for pair in payload.verdicts) if _holds_up(ctx, pair)]
     held = _too_many(ctx, good)
     for pair in good:
-        state = "held" if pair.ruling == "supersedes" and held.get(_subject(ctx, pair)) else "in_force"
-        _write(ctx, pair.first, pair.second, pair.ruling, pair.kind, "engine", state)
+        waits = _retires(ctx, pair) and (_subject(ctx, pair) in held or _is_held(ctx, pair))
+        _write(ctx, pair.first, pair.second, pair.ruling, pair.kind, "engine", "held" if waits else "in_force")
     _settle(ctx, (node_id for pair in good for node_id in (pair.first, pair.second)))
 
 
@@ -73,22 +87,42 @@ def _holds_up(ctx: Context, pair: PairVerdict) -> bool:
     return not reason
 
 
+def _borne_out(ctx: Context, pair: PairVerdict) -> PairVerdict:
+    """The proposal with a kind that turns the order of time about only where the cells say so too."""
+    sides = _sides(ctx, pair)
+    if pair.kind not in (CORRECTION, *CLOSINGS) or not sides:
+        return pair
+    meant = _is_correction(*sides) if pair.kind == CORRECTION else sides[0].is_intention
+    if meant and pair.ruling == "supersedes":
+        return pair
+    ctx.refuse("other_kind", f"{pair.ruling} between {pair.first} and {pair.second} is no {pair.kind}")
+    return msgspec.structs.replace(pair, kind="")
+
+
+def _is_correction(wrong: _Side, right: _Side) -> bool:
+    """Whether a cell says itself that the other was never true."""
+    about = right.ends in (wrong.object, ANY_VALUE) or right.slot == wrong.slot
+    return bool(right.corrects) and about
+
+
 def _objection(ctx: Context, pair: PairVerdict) -> str:
     """Why a proposal is not followed, in one word; empty when it is."""
     if pair.first == pair.second:
         return "itself"
-    sides = [_side(ctx, node_id) for node_id in (pair.first, pair.second)]
-    if None in sides:
+    sides = _sides(ctx, pair)
+    if not sides:
         known = [ctx.get("SELECT type FROM nodes WHERE node_id = ?", (id_,)) for id_ in (pair.first, pair.second)]
         return "episode" if "episodic" in known else "unknown_node"
-    older, heir = _in_order(ctx, pair.kind, *(side for side in sides if side))
+    older, heir = sides
     if older.subject != heir.subject:
         return "other_subject"
-    return _overreach(older, heir) if pair.ruling == "supersedes" else ""
+    if pair.ruling == "same" and older.polarity != heir.polarity:
+        return "opposite"
+    return _overreach(older, heir) if pair.ruling in ("same", "supersedes") else ""
 
 
 def _overreach(older: _Side, heir: _Side) -> str:
-    """Why one cell may not supersede the other, whatever anybody says."""
+    """Why one cell may not take the other's place, whatever anybody says."""
     if _TRUST[heir.basis] < _TRUST[older.basis]:
         return "less_trusted"
     if heir.cell_type == "opinion" and older.cell_type != "opinion":
@@ -98,22 +132,29 @@ def _overreach(older: _Side, heir: _Side) -> str:
     return ""
 
 
-def _in_order(ctx: Context, kind: str, first: _Side, second: _Side) -> tuple[_Side, _Side]:
-    """The two sides, the one that the other takes the place of first."""
-    pair = sorted((first, second), key=lambda side: rank(ctx, side.node_id, kind))
-    return pair[0], pair[1]
-
-
-def _too_many(ctx: Context, pairs: Iterable[PairVerdict]) -> dict[str, bool]:
-    """By subject, whether the verdicts would retire more of its live facts than one job may."""
+def _too_many(ctx: Context, pairs: Iterable[PairVerdict]) -> set[str]:
+    """The subjects of which the verdicts would retire more live facts than one job may, or rewrite more of the past."""
     retired: defaultdict[str, set[str]] = defaultdict(set)
     for pair in pairs:
-        sides = [_side(ctx, node_id) for node_id in (pair.first, pair.second)]
-        older, _ = _in_order(ctx, pair.kind, *(side for side in sides if side))
-        fulfils = pair.kind in CLOSINGS and older.is_intention
-        if pair.ruling == "supersedes" and not fulfils and _is_live(ctx, older):
+        older, _ = _sides(ctx, pair)
+        counts = older.retracted is None if pair.kind == CORRECTION else _is_live(ctx, older)
+        if counts and pair.kind not in CLOSINGS and _retires(ctx, pair):
             retired[older.subject].add(older.node_id)
-    return {subject: len(ids) > _most(ctx, subject) for subject, ids in retired.items()}
+    return {subject for subject, ids in retired.items() if len(ids) > _most(ctx, subject)}
+
+
+def _retires(ctx: Context, pair: PairVerdict) -> bool:
+    """Whether a fact ends by a verdict, and does not only go on in other words."""
+    older, heir = _sides(ctx, pair)
+    other_object = bool(older.object and heir.object) and older.object != heir.object
+    other_slot = bool(older.slot and heir.slot) and older.slot != heir.slot
+    return pair.ruling == "supersedes" or (pair.ruling == "same" and (other_object or other_slot))
+
+
+def _is_held(ctx: Context, pair: PairVerdict) -> bool:
+    """Whether a person is still asked about the two: no engine answers in their place."""
+    low, high = sorted((pair.first, pair.second))
+    return bool(ctx.get("SELECT 1 FROM verdicts WHERE low = ? AND high = ? AND state = 'held'", (low, high)))
 
 
 def _is_live(ctx: Context, side: _Side) -> bool:

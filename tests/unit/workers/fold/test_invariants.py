@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -53,3 +54,88 @@ def test_a_rate_next_to_nothing_means_that_a_fact_does_not_fade(memory: Memory) 
 def test_a_policy_that_cannot_be_reckoned_with_never_comes_into_force(policy: Policy) -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.json.decode(msgspec.json.encode(PolicySet(policy=policy)), type=PolicySet)
+
+
+# ---- verdicts of engines ---------------------------------------------------------------------------------------
+
+
+def standing(memory: Memory, node_id: str) -> tuple[str | None, str | None]:
+    row: tuple[str | None, str | None] = memory.get("SELECT heir, retracted FROM cells WHERE node_id = ?", node_id)
+    return row
+
+
+def refusals(memory: Memory) -> list[str]:
+    return [row[0] for row in memory.rows("SELECT reason FROM refusals ORDER BY event_id, item")]
+
+
+@pytest.mark.parametrize("kind", ["correction", "fulfilled", "cancelled"])
+def test_what_says_the_same_is_no_reason_to_call_a_fact_untrue(memory: Memory, kind: str) -> None:
+    old = stated(memory, 0, "I work at Acme.", object="acme")
+    new = stated(memory, 5, "I am still at Acme.", object="acme", correction=True)
+    memory.judge((old, new, "same", kind))
+    assert standing(memory, old) == (new, None)
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"polarity": -1}, "opposite"),
+        ({"basis": "others"}, "less_trusted"),
+        ({"cell_type": "opinion"}, "opinion_over_fact"),
+        ({"modality": "planned"}, "plan_over_fact"),
+    ],
+)
+def test_what_may_not_supersede_a_fact_may_not_say_the_same_in_its_place(
+    memory: Memory, fields: dict[str, Any], reason: str
+) -> None:
+    old = stated(memory, 0, "I work at Acme.", object="acme")
+    new = stated(memory, 5, "Work at Acme, they say.", object="acme", **fields)
+    memory.judge((old, new, "same", "repeated"))
+    assert refusals(memory) == [reason]
+    assert standing(memory, old) == (None, None)
+
+
+def test_a_large_share_of_other_things_cannot_be_retired_as_the_same(memory: Memory) -> None:
+    facts = [stated(memory, n, f"I enjoy hobby number {n}.", object=str(n)) for n in range(5)]
+    new = stated(memory, 9, "I enjoy sleeping most.", object="sleeping")
+    memory.judge(*((old, new, "same", "repeated") for old in facts))
+    assert [standing(memory, old) for old in facts] == [(None, None)] * 5
+    assert memory.get("SELECT count(*) FROM verdicts WHERE state = 'held'") == 5
+
+
+def test_an_engine_calls_a_fact_untrue_only_if_a_cell_says_so(memory: Memory) -> None:
+    old = stated(memory, 0, "I work at Acme.", slot="employer", object="acme")
+    new = stated(memory, 5, "I work at Bolt.", slot="employer", object="bolt")
+    memory.judge((old, new, "supersedes", "correction"))
+    assert standing(memory, old) == (new, None)
+    assert refusals(memory) == ["other_kind"]
+
+
+def test_an_old_story_told_later_closes_no_fact_as_if_it_were_a_plan(memory: Memory) -> None:
+    now = stated(memory, 0, "I work at Acme.", slot="employer", object="acme")
+    past = START_MS - days(2_000)
+    then = stated(
+        memory, 5, "In 2019 I was at Bolt.", slot="employer", object="bolt", holds_from=past, holds_until=past + days(9)
+    )
+    memory.judge((now, then, "supersedes", "fulfilled"))
+    assert standing(memory, now) == (None, None)
+
+
+def test_the_past_of_many_facts_is_not_called_untrue_by_one_job(memory: Memory) -> None:
+    jobs = [stated(memory, n, f"I work at place {n}.", slot="employer", object=str(n)) for n in range(8)]
+    for older, newer in pairwise(jobs):
+        memory.judge((older, newer, "supersedes", "changed"))
+    wrong = stated(memory, 9, "None of that was true.", slot="employer", object="", ends="*", correction=True)
+    memory.judge(*((job, wrong, "supersedes", "correction") for job in jobs))
+    assert memory.get("SELECT count(*) FROM cells WHERE retracted IS NOT NULL") == 0
+    assert memory.get("SELECT count(*) FROM verdicts WHERE state = 'held'") == 8
+
+
+def test_no_engine_answers_for_the_person_who_is_asked(memory: Memory) -> None:
+    facts = [stated(memory, n, f"I enjoy hobby number {n}.", object=str(n)) for n in range(5)]
+    new = stated(memory, 9, "I gave everything up.", object="*")
+    memory.judge(*((old, new, "supersedes", "ended") for old in facts))
+    memory.judge((facts[0], new, "supersedes", "ended"))
+    assert standing(memory, facts[0]) == (None, None)
+    memory.judge((facts[1], new, "compatible", "added"))
+    assert memory.get("SELECT count(*) FROM verdicts WHERE state = 'held'") == 4
