@@ -6,6 +6,7 @@ import msgspec
 
 from mnemolog.schema.cells import Cell
 from mnemolog.schema.ids import NodeId
+from mnemolog.schema.outcomes import ExtractedCell
 from mnemolog.schema.requests import (
     FactConfirmed,
     FactCorrected,
@@ -34,18 +35,25 @@ def fact_remembered(ctx: Context, payload: FactRemembered, at: int) -> None:
 
 
 def fact_corrected(ctx: Context, payload: FactCorrected, at: int) -> None:
-    """Adds what is true instead; it takes over the old fact's beginning, and the old one was never true."""
+    """Adds what is true instead; it takes over the old fact's beginning, and the old one was never true.
+
+    Where none of what is stated holds up, nothing takes the place of the old fact, and it stays.
+    """
     wrong = {node_id: _cell_of(ctx, node_id) for node_id in _saying_the_same(ctx, payload.node_id)}
-    added = _state(ctx, payload, at)
-    for old_id, cell in wrong.items():
-        _bury(ctx, cell)
+    added = _state(ctx, msgspec.structs.replace(payload, cells=tuple(map(_correcting, payload.cells))), at)
+    for old_id, cell in wrong.items() if added else ():
+        _bury(ctx, old_id, cell)
         for node_id in added:
             conflicts.give(ctx, node_id, old_id, "supersedes", CORRECTION)
     cells.settle(ctx, added)
 
 
+def _correcting(item: ExtractedCell) -> ExtractedCell:
+    return msgspec.structs.replace(item, cell=msgspec.structs.replace(item.cell, correction=True))
+
+
 def _state(ctx: Context, payload: Statement, at: int) -> list[NodeId]:
-    """Adds a statement's words and its cells. Raises Unfoldable where none of the cells holds up."""
+    """Adds a statement's words and those of its cells that hold up. Raises Unfoldable where none quotes it."""
     _ = ctx.policy
     quoted = all(evidence.event_id == ctx.event_id for item in payload.cells for evidence in item.cell.evidence)
     if not payload.cells or not quoted:
@@ -74,17 +82,20 @@ def _state(ctx: Context, payload: Statement, at: int) -> list[NodeId]:
     return added
 
 
+# Only what goes on without a break is one fact: somebody who returns to something does so in a new one.
 _SAME = """
     WITH RECURSIVE same (node_id) AS (
         VALUES (?)
-        UNION SELECT iif(v.low = s.node_id, v.high, v.low) FROM same s JOIN verdicts v ON s.node_id IN (v.low, v.high)
-        WHERE v.ruling = 'same' AND v.state = 'in_force'
+        UNION SELECT iif(c.node_id = s.node_id, c.heir, c.node_id)
+        FROM same s JOIN verdicts v ON s.node_id IN (v.low, v.high) AND v.ruling = 'same' AND v.state = 'in_force'
+        JOIN cells c ON c.node_id IN (v.low, v.high) AND c.heir IN (v.low, v.high)
+        JOIN nodes n ON n.node_id = c.node_id JOIN nodes h ON h.node_id = c.heir AND h.valid_from = n.valid_until
     ) SELECT node_id FROM same ORDER BY node_id
 """
 
 
 def _saying_the_same(ctx: Context, node_id: str) -> list[str]:
-    """A cell and all that were judged to say the same: what is wrong in one is wrong in each."""
+    """A cell and all that say the same in one unbroken chain with it: what is wrong in one is wrong in each."""
     return [row[0] for row in ctx.rows(_SAME, (node_id,))]
 
 
@@ -95,13 +106,18 @@ def _cell_of(ctx: Context, node_id: str) -> Cell:
     return _cells.decode(text)
 
 
-def _bury(ctx: Context, cell: Cell) -> None:
-    """Remembers a person's decision by digests, so that no later extraction undoes it."""
-    for digest in cells.digests(ctx, cell):
+def _bury(ctx: Context, node_id: str, cell: Cell) -> None:
+    """Remembers a person's decision by digests, so that no later extraction undoes it.
+
+    What a message says of it does not come back, though its clock ran ahead; what is said later of the same, does.
+    """
+    said_at = ctx.get("SELECT occurred_at FROM nodes WHERE node_id = ?", (node_id,))
+    value, *evidence = cells.digests(ctx, cell)
+    for digest, until in [(value, ctx.now), *((digest, max(ctx.now, said_at)) for digest in evidence)]:
         ctx.run(
             "INSERT INTO tombstones VALUES (?, ?) "
             "ON CONFLICT (digest) DO UPDATE SET until = max(until, excluded.until)",
-            (digest, ctx.now),
+            (digest, until),
         )
 
 
@@ -116,7 +132,7 @@ def facts_forgotten(ctx: Context, payload: FactsForgotten) -> None:
             "(SELECT target FROM edges WHERE kind = 'derived_from' AND source = ?)",
             (node_id,),
         )
-        _bury(ctx, cell)
+        _bury(ctx, node_id, cell)
         concerned.add(str(ctx.get("SELECT scene FROM nodes WHERE node_id = ?", (node_id,))))
         neighbours = ctx.rows(
             "SELECT high FROM verdicts WHERE low = ?1 UNION SELECT low FROM verdicts WHERE high = ?1", (node_id,)

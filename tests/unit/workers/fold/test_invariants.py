@@ -8,10 +8,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from support.folding import START_MS, Memory, days
+from support.folding import START_MS, Memory, cell, days
 
+from mnemolog.schema.cells import Evidence
 from mnemolog.schema.events import PolicySet
+from mnemolog.schema.outcomes import ExtractedCell
 from mnemolog.schema.policy import DecayPolicy, Policy, WindowPolicy
+from mnemolog.schema.requests import FactCorrected, FactsForgotten, JobRequeued
 
 
 @pytest.fixture
@@ -139,3 +142,54 @@ def test_no_engine_answers_for_the_person_who_is_asked(memory: Memory) -> None:
     assert standing(memory, facts[0]) == (None, None)
     memory.judge((facts[1], new, "compatible", "added"))
     assert memory.get("SELECT count(*) FROM verdicts WHERE state = 'held'") == 4
+
+
+# ---- requests --------------------------------------------------------------------------------------------------
+
+
+def corrected(memory: Memory, node_id: str, text: str, **fields: Any) -> None:
+    name = f"c-{text}"
+    given = msgspec.structs.replace(cell(text, name, slot="employer", basis="requested"), **fields)
+    memory.now += days(1)
+    memory.add(
+        FactCorrected(text=text, speaker="Ada", node_id=node_id, cells=(ExtractedCell(cell=given),)),
+        name,
+    )
+
+
+def test_correcting_a_return_leaves_the_first_time_true(memory: Memory) -> None:
+    first = stated(memory, 0, "I work at Acme.", slot="employer", object="acme")
+    between = stated(memory, 7, "I work at Bolt.", slot="employer", object="bolt")
+    memory.judge((first, between, "supersedes", "changed"))
+    again = stated(memory, 14, "I am back at Acme.", slot="employer", object="acme")
+    memory.judge((between, again, "supersedes", "changed"), (first, again, "same", "repeated"))
+    corrected(memory, again, "I work at Coil.", object="coil")
+    assert standing(memory, first) == (between, None)
+    assert standing(memory, again)[1] == "corrected"
+
+
+def test_a_correction_that_does_not_hold_up_leaves_what_it_is_about(memory: Memory) -> None:
+    fact = stated(memory, 0, "I work at Acme.", slot="employer", object="acme")
+    corrected(memory, fact, "I work at Coil.", evidence=(Evidence("c-I work at Coil.", "words of nobody"),))
+    assert refusals(memory) == ["not_quoted"]
+    assert standing(memory, fact) == (None, None)
+    assert memory.rows("SELECT * FROM tombstones") == []
+
+
+def test_what_a_person_corrects_is_wrong_though_its_clock_ran_ahead(memory: Memory) -> None:
+    fact = stated(memory, 500, "I work at Acme.", slot="employer", object="acme")
+    corrected(memory, fact, "I work at Coil.", object="coil")
+    assert standing(memory, fact)[1] == "corrected"
+    assert memory.rows("SELECT object FROM cells WHERE retracted IS NULL") == [("coil",)]
+
+
+@pytest.mark.parametrize("day", [0, 500], ids=["now", "ahead of the log's clock"])
+def test_what_is_forgotten_does_not_come_back_from_the_same_message(memory: Memory, day: float) -> None:
+    fact = stated(memory, day, "I work at Acme.", slot="employer", object="acme")
+    memory.add(FactsForgotten(node_ids=(fact,)))
+    memory.add(JobRequeued(job_key=memory.get("SELECT job_key FROM jobs WHERE kind = 'extract'")))
+    memory.extract(
+        cell("I work at Acme.", f"s{day}I work at Acme.:I work at Acme.", slot="employer", object="acme inc.")
+    )
+    assert refusals(memory) == ["decided_by_a_person"]
+    assert memory.get("SELECT count(*) FROM cells") == 1
