@@ -20,12 +20,18 @@ def key_of(kind: JobKind, inputs: Sequence[str]) -> str:
 
 
 def open_job(ctx: Context, kind: JobKind, inputs: Sequence[str]) -> str:
-    """Makes a job due and gives its key; one that is due already stays as it is, a finished one is done again."""
+    """Makes a job due and gives its key; one that is due already stays as it is, any other is done again."""
     key = key_of(kind, inputs)
     newest = ctx.get("SELECT generation, state FROM jobs WHERE job_key = ? ORDER BY generation DESC LIMIT 1", (key,))
     if newest is None or newest[1] != "due":
+        void(ctx, key)
         _insert(ctx, key, 1 if newest is None else newest[0] + 1, kind, msgspec.json.encode(list(inputs)).decode())
     return key
+
+
+def void(ctx: Context, key: str) -> None:
+    """Calls a job off, if it is open: what it concludes from now on is refused."""
+    ctx.run("UPDATE jobs SET state = 'void' WHERE job_key = ? AND state IN ('due', 'failed')", (key,))
 
 
 def _insert(ctx: Context, key: str, generation: int, kind: str, inputs: str) -> None:
@@ -95,12 +101,11 @@ def job_failed(ctx: Context, payload: JobFailed) -> None:
 def job_requeued(ctx: Context, payload: JobRequeued) -> None:
     """Makes the next generation of a job due; what the one before concludes from now on is refused."""
     newest = ctx.get(
-        "SELECT generation, state, kind, inputs FROM jobs WHERE job_key = ? ORDER BY generation DESC LIMIT 1",
+        "SELECT generation, kind, inputs FROM jobs WHERE job_key = ? ORDER BY generation DESC LIMIT 1",
         (payload.job_key,),
     )
     if newest is None:
         raise Unfoldable("no_job", f"there is no job {payload.job_key}")
-    generation, state, kind, inputs = newest
-    if state in OPEN:
-        ctx.run("UPDATE jobs SET state = 'void' WHERE job_key = ? AND generation = ?", (payload.job_key, generation))
+    generation, kind, inputs = newest
+    void(ctx, payload.job_key)
     _insert(ctx, payload.job_key, generation + 1, kind, inputs)

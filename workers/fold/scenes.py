@@ -2,6 +2,7 @@
 
 A scene of one cell is summed up by that cell. A larger one gets a consolidate job once, however many cells change
 before the job is worked off; when cells change while it is, the summary that comes back is stale and another is due.
+When one of them is forgotten meanwhile, that summary is not taken at all.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from hashlib import blake2b
 from mnemolog.schema.outcomes import SceneConsolidated
 from mnemolog.schema.summaries import bounded
 from mnemolog.workers.fold.context import Context
-from mnemolog.workers.fold.jobs import close_job, open_job
+from mnemolog.workers.fold.jobs import close_job, key_of, open_job, void
 
 _LIVE = (
     "SELECT node_id, content FROM nodes JOIN cells USING (node_id) "
@@ -29,6 +30,8 @@ def touch(ctx: Context, names: Iterable[str], *, keep_summary: bool = True) -> N
     """Brings scenes up to date whose cells have changed; a summary that may tell what was forgotten is not kept."""
     for scene in sorted(names):
         live = ctx.rows(_LIVE, (scene,))
+        if not keep_summary:
+            void(ctx, key_of("consolidate", [scene]))
         if len(live) <= 1:
             _write(ctx, scene, bounded(live[0][1]) if live else "", len(live), stale=False)
             continue
