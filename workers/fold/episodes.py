@@ -35,7 +35,6 @@ def message_published(ctx: Context, payload: MessagePublished, at: int) -> None:
     """Adds a message, links it to its neighbours in time, and closes the windows that it closes."""
     _ = ctx.policy  # raises before anything is written when there is no space
     seq = next((value for value in (payload.seq, payload.line) if value is not None), 0)
-    extractable = windows.is_extractable(payload)
     episode = Episode(
         content=payload.content,
         session=payload.session,
@@ -46,11 +45,10 @@ def message_published(ctx: Context, payload: MessagePublished, at: int) -> None:
         occurred_at=at if payload.occurred_at is None else payload.occurred_at,
         utc_offset_min=payload.utc_offset_min,
         seq=seq,
-        job_key=windows.PENDING if extractable else None,
+        job_key=windows.PENDING if windows.is_extractable(payload) else None,
     )
     messages, pending = add(ctx, episode)
-    if extractable:
-        windows.message_added(ctx, episode.session, episode.occurred_at, pending, begins=messages == 1)
+    windows.message_added(ctx, episode.session, episode.occurred_at, pending, begins=messages == 1)
 
 
 def add(ctx: Context, episode: Episode) -> tuple[int, int]:
