@@ -228,7 +228,12 @@ def _add_edge(ctx: Context, kind: str, source: str, target: str, valid_from: int
 def _add_entity(ctx: Context, node_id: str, key: str, name: str, kind: str, valid_from: int) -> None:
     entity_id = f"{kind}:{key}"
     ctx.run("INSERT INTO entities VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (entity_id, kind, key))
-    ctx.run("INSERT INTO entity_aliases VALUES (?, ?) ON CONFLICT DO NOTHING", (name, entity_id))
+    # Of entities of one name, the first in the order of text: which was named first depends on the log.
+    ctx.run(
+        "INSERT INTO entity_aliases VALUES (?, ?) "
+        "ON CONFLICT (alias) DO UPDATE SET entity_id = min(entity_id, excluded.entity_id)",
+        (name, entity_id),
+    )
     _add_edge(ctx, "entity", node_id, entity_id, valid_from)
 
 
