@@ -34,6 +34,7 @@ from mnemolog.workers.fold import requests as asked
 from mnemolog.workers.fold.cells import cells_extracted
 from mnemolog.workers.fold.context import Context, Unfoldable
 from mnemolog.workers.fold.jobs import job_failed, job_requeued
+from mnemolog.workers.fold.validity import refresh_fading
 
 _canonical = msgspec.json.Encoder(order="sorted")
 
@@ -138,8 +139,11 @@ def _space_created(ctx: Context, payload: SpaceCreated) -> None:
 
 
 def _policy_set(ctx: Context, payload: PolicySet) -> None:
-    _ = ctx.policy
+    before = ctx.policy
     _store_policy(ctx, payload.policy)
+    if payload.policy.decay != before.decay:
+        for (node_id,) in ctx.rows("SELECT node_id FROM cells ORDER BY node_id"):
+            refresh_fading(ctx, node_id)
 
 
 def _store_policy(ctx: Context, policy: Policy) -> None:

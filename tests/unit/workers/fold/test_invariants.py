@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import pairwise, permutations
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from support.folding import START_MS, Memory, cell, days
+from support.folding import ENGINE, START_MS, Memory, cell, days
 
-from mnemolog.schema.cells import Evidence
+from mnemolog.projections.integrity import content_hash
+from mnemolog.schema.cells import Evidence, Mention
 from mnemolog.schema.events import PolicySet
-from mnemolog.schema.outcomes import ExtractedCell
+from mnemolog.schema.outcomes import ExtractedCell, JobFailed, SceneConsolidated
 from mnemolog.schema.policy import DecayPolicy, Policy, WindowPolicy
 from mnemolog.schema.requests import FactCorrected, FactsForgotten, JobRequeued
+from mnemolog.workers.fold.scenes import seen_hash
 
 
 @pytest.fixture
@@ -193,3 +195,79 @@ def test_what_is_forgotten_does_not_come_back_from_the_same_message(memory: Memo
     )
     assert refusals(memory) == ["decided_by_a_person"]
     assert memory.get("SELECT count(*) FROM cells") == 1
+
+
+# ---- scenes and jobs -------------------------------------------------------------------------------------------
+
+
+def consolidated(memory: Memory, job: tuple[str, int, list[str]], cells: list[str]) -> None:
+    key, generation, (scene,) = job
+    memory.add(
+        SceneConsolidated(
+            job_key=key,
+            generation=generation,
+            engine=ENGINE,
+            scene=scene,
+            summary="Ada collects stamps.",
+            cells=tuple(cells),
+            seen=seen_hash(cells),
+        )
+    )
+
+
+def summary_of(memory: Memory) -> str:
+    return str(memory.get("SELECT summary FROM scenes"))
+
+
+def test_a_summary_that_was_under_way_when_a_fact_was_forgotten_does_not_tell_it(memory: Memory) -> None:
+    facts = [stated(memory, n, f"I enjoy hobby number {n}.", object=str(n)) for n in range(4)]
+    job = memory.due("consolidate")[0]
+    memory.add(FactsForgotten(node_ids=(facts[0],)))
+    consolidated(memory, job, facts[1:])
+    assert summary_of(memory) == ""
+    consolidated(memory, memory.due("consolidate")[0], facts[1:])
+    assert summary_of(memory) == "Ada collects stamps."
+
+
+def test_no_summary_is_asked_for_where_forgetting_leaves_one_fact(memory: Memory) -> None:
+    facts = [stated(memory, n, f"I enjoy hobby number {n}.", object=str(n)) for n in range(2)]
+    memory.add(FactsForgotten(node_ids=(facts[0],)))
+    assert memory.due("consolidate") == []
+    assert summary_of(memory) == "I enjoy hobby number 1."
+
+
+def test_a_job_that_was_given_up_does_not_speak_up_once_it_is_done_anew(memory: Memory) -> None:
+    facts = [stated(memory, n, f"I enjoy hobby number {n}.", object=str(n)) for n in range(2)]
+    first = memory.due("consolidate")[0]
+    memory.add(JobFailed(job_key=first[0], generation=first[1], engine=ENGINE, reason="no reply", attempts=3))
+    facts.append(stated(memory, 2, "I enjoy hobby number 2.", object="2"))
+    assert memory.rows("SELECT state FROM jobs WHERE kind = 'consolidate' ORDER BY generation") == [("void",), ("due",)]
+    consolidated(memory, first, facts)
+    assert refusals(memory) == ["no_open_job"]
+
+
+# ---- windows, entities and policies ------------------------------------------------------------------------------
+
+
+def test_a_session_that_begins_with_a_systems_message_closes_the_windows_before_it_too(memory: Memory) -> None:
+    memory.say("in the first session", session="a", at=START_MS)
+    memory.say("You are a helpful assistant.", session="b", at=START_MS + days(1), role="system")
+    assert len(memory.due("extract")) == 1
+
+
+def test_what_a_name_stands_for_does_not_depend_on_who_came_first(tmp_path: Path) -> None:
+    found = set()
+    for order in permutations([("person", 0.0), ("place", 1.0), ("concept", 2.0)]):
+        memory = Memory(tmp_path / f"{order}.db")
+        for kind, day in order:
+            stated(memory, day, f"Jordan, a {kind}.", object=kind, entities=(Mention("Jordan", kind),))  # type: ignore[arg-type]
+        found.add(content_hash(memory.connection))
+    assert len(found) == 1
+
+
+def test_a_new_policy_tells_anew_when_facts_fade(memory: Memory) -> None:
+    fact = stated(memory, 0, "I work at Acme.")
+    memory.add(PolicySet(policy=Policy(decay=DecayPolicy(floor=0.5))))
+    sooner = memory.get("SELECT fades_at FROM nodes WHERE node_id = ?", fact)
+    memory.add(PolicySet(policy=Policy()))
+    assert sooner < memory.get("SELECT fades_at FROM nodes WHERE node_id = ?", fact)
