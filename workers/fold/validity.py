@@ -53,7 +53,7 @@ class Computed(msgspec.Struct, frozen=True):
 _PLACE = "SELECT c.start, n.occurred_at, n.seq, n.event_id, c.node_id FROM cells c JOIN nodes n USING (node_id)"
 
 _PAIRS = """
-    SELECT v.ruling, iif(v.ruling = 'supersedes', v.kind, ''), n.valid_from, c.retracted, c.node_id
+    SELECT v.ruling, v.kind, n.valid_from, c.retracted, c.node_id
     FROM (
         SELECT high AS other, ruling, kind FROM verdicts WHERE low = ?1 AND state = 'in_force'
         UNION ALL SELECT low, ruling, kind FROM verdicts WHERE high = ?1 AND state = 'in_force'

@@ -260,7 +260,7 @@ def test_what_a_name_stands_for_does_not_depend_on_who_came_first(tmp_path: Path
     for order in permutations([("person", 0.0), ("place", 1.0), ("concept", 2.0)]):
         memory = Memory(tmp_path / f"{order}.db")
         for kind, day in order:
-            stated(memory, day, f"Jordan, a {kind}.", object=kind, entities=(Mention("Jordan", kind),))  # type: ignore[arg-type]
+            stated(memory, day, f"Jordan, a {kind}.", object=kind, entities=(Mention("Jordan", kind),))
         found.add(content_hash(memory.connection))
     assert len(found) == 1
 
