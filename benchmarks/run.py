@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+import consolidation
 import ingesting
 import msgspec
 import publishing
@@ -82,6 +83,9 @@ MEASUREMENTS: dict[str, Measurement] = {
     "replay": lambda bench, plan: rebuilding.replay(bench, plan.messages, plan.runs),
     "vectors": lambda bench, plan: rebuilding.vectors_alone(bench, plan.messages, plan.runs),
     "recall": _recall,
+    "calls": lambda bench, plan: consolidation.costs(bench, min(plan.messages, 800)),
+    "jobs": lambda bench, plan: consolidation.jobs(bench, plan.messages, plan.runs),
+    "facts": lambda bench, plan: consolidation.soon(bench, max(5, min(50, plan.messages // 100))),
 }
 
 

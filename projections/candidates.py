@@ -12,6 +12,8 @@ from mnemolog.projections import vectors
 from mnemolog.projections.analysis import MAX_SCORED_CHARS, is_single_character
 from mnemolog.projections.connection import number_array
 from mnemolog.projections.ranking import Turn
+from mnemolog.schema.decay import EXPONENT, FLOOR
+from mnemolog.schema.times import DAY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -33,23 +35,31 @@ FREQUENT = 0.05
 #: … and at most this many are searched for, the rarest ones.
 MOST_TERMS = 24
 
-_LIVE = (
-    "(n.type = 'episodic' OR (n.valid_from <= :now AND (n.valid_until IS NULL OR :now < n.valid_until)"
-    " AND (n.fades_at IS NULL OR :now < n.fades_at)))"
-)
-_WANTED = f"{_LIVE} AND (:types IS NULL OR n.type IN (SELECT value FROM json_each(:types)))"
+# What was forgotten, what that was taken from, and what was corrected is nobody's to find. Where a fact has an heir,
+# `fades_at` tells when what is left of it fades: for a time before its end its own confidence counts.
+_LIVE = f"""n.hidden = 0 AND (n.type = 'episodic' OR (
+    n.valid_from <= :now AND (n.valid_until IS NULL OR :now < n.valid_until)
+    AND (n.fades_at IS NULL OR :now < n.fades_at OR EXISTS (
+        SELECT 1 FROM cells h WHERE h.node_id = n.node_id AND h.heir IS NOT NULL AND (h.pinned OR n.confidence * exp(
+            -n.decay_rate * pow(max(0, :now - max(n.last_accessed, ifnull(h.due, 0))) / {float(DAY)}, {EXPONENT})
+        ) >= {FLOOR})
+    ))
+    AND NOT EXISTS (SELECT 1 FROM cells r WHERE r.node_id = n.node_id AND r.retracted IS NOT NULL)
+))"""
+#: Whether a node `n` may be a result, by the bindings of Wanted.
+WANTED = f"{_LIVE} AND (:types IS NULL OR n.type IN (SELECT value FROM json_each(:types)))"
 
 _MATCHING = f"""
 SELECT f.rowid FROM fulltext AS f JOIN nodes AS n ON n.number = f.rowid
-WHERE f.fulltext MATCH :match AND {_WANTED} ORDER BY f.rank LIMIT :limit
+WHERE f.fulltext MATCH :match AND {WANTED} ORDER BY f.rank LIMIT :limit
 """
 _DURING = f"""
-SELECT n.number FROM nodes AS n WHERE n.occurred_at >= :start AND n.occurred_at < :end AND {_WANTED}
+SELECT n.number FROM nodes AS n WHERE n.occurred_at >= :start AND n.occurred_at < :end AND {WANTED}
 ORDER BY n.occurred_at, n.seq, n.event_id LIMIT :limit
 """
-_WANTED_AMONG = f"SELECT n.number FROM nodes AS n WHERE n.number IN carray(:numbers) AND {_WANTED}"
-_ALL_WANTED = f"SELECT n.number FROM nodes AS n WHERE {_WANTED}"
-_SALIENT = f"SELECT n.number FROM nodes AS n WHERE {_WANTED} ORDER BY n.salience DESC, n.number DESC LIMIT :limit"
+_WANTED_AMONG = f"SELECT n.number FROM nodes AS n WHERE n.number IN carray(:numbers) AND {WANTED}"
+_ALL_WANTED = f"SELECT n.number FROM nodes AS n WHERE {WANTED}"
+_SALIENT = f"SELECT n.number FROM nodes AS n WHERE {WANTED} ORDER BY n.salience DESC, n.number DESC LIMIT :limit"
 
 _READ = """
 SELECT number, type, substr(content, 1, ?1), speaker, occurred_at, octet_length(content) > ?1
@@ -70,6 +80,16 @@ SELECT number FROM nodes
 WHERE type = 'episodic' AND session = ?2 AND (occurred_at, seq, event_id) > (?3, ?4, ?5)
 ORDER BY occurred_at, seq, event_id LIMIT ?1
 """
+
+# A fact that others took the place of by a time; a message all of whose facts are such tells what is no longer so.
+_REPLACED = (
+    "EXISTS (SELECT 1 FROM edges s WHERE s.target = d.source AND s.kind = 'supersedes' AND s.valid_from <= :now)"
+)
+_OUTDATED = f"""
+SELECT n.number FROM nodes AS n JOIN edges d ON d.target = n.node_id AND d.kind = 'derived_from'
+WHERE n.number IN carray(:numbers) AND n.type = 'episodic' GROUP BY n.number HAVING min({_REPLACED})
+"""
+_HIDDEN = "SELECT number FROM nodes WHERE number IN carray(?) AND hidden = 1"
 
 #: From a turn to the one beside it in its session; None where the session ends.
 _Links = dict[int, int | None]
@@ -160,6 +180,11 @@ def _nearest_of_all(
     return [numbers[place] for place in np.argsort(-similarities, kind="stable")[:limit]]
 
 
+def outdated(con: apsw.Connection, numbers: Sequence[int], now: int) -> frozenset[int]:
+    """Those messages among some nodes that say only what others have taken the place of by `now` (milliseconds)."""
+    return frozenset(number for (number,) in con.execute(_OUTDATED, {"numbers": number_array(numbers), "now": now}))
+
+
 def most_salient(con: apsw.Connection, wanted: Wanted, limit: int) -> list[int]:
     """Numbers of the wanted nodes of the highest salience, newest first among equals."""
     return [number for (number,) in con.execute(_SALIENT, {"limit": limit, **wanted.bindings()})]
@@ -187,7 +212,7 @@ def _terms_of_long(con: apsw.Connection, number: int, frequencies: Sequence[Term
 def around(con: apsw.Connection, seeds: Sequence[int], reach: int) -> list[list[int]]:
     """Stretches of sessions: node numbers in order of time, up to `reach` turns around every seed, none twice.
 
-    A cell is a stretch of its own.
+    A cell is a stretch of its own. Hidden turns are left out, so that those around them stand side by side.
     """
     before: _Links = {}
     after: _Links = {}
@@ -196,7 +221,11 @@ def around(con: apsw.Connection, seeds: Sequence[int], reach: int) -> list[list[
         if not (_knows(before, seed, reach) and _knows(after, seed, reach)):
             _look_around(con, seed, (reach, *place), before, after)
     alone = [[seed] for seed in seeds if seed not in before]
-    return [list(_follow(after, node)) for node in after if before.get(node) is None] + alone
+    hidden = {number for (number,) in con.execute(_HIDDEN, (number_array(list(after)),))}
+    turns = (
+        [turn for turn in _follow(after, node) if turn not in hidden] for node in after if before.get(node) is None
+    )
+    return [stretch for stretch in turns if stretch] + alone
 
 
 def _knows(links: _Links, node: int, reach: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import apsw
@@ -11,7 +12,7 @@ import sqlite_vec
 from mnemolog.schema.errors import SpaceNotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 _BUSY_TIMEOUT_MS = 5_000
@@ -35,6 +36,18 @@ def open_reader(path: Path) -> apsw.Connection:
     connection.pragma("cache_size", -_CACHE_KIB)
     connection.pragma("mmap_size", _MMAP_BYTES)
     return connection
+
+
+@contextmanager
+def read_transaction(connection: apsw.Connection) -> Iterator[None]:
+    """One state of the file for all that the block reads. Never for longer than that: it holds up checkpoints."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        # An error may have ended it already.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
 
 
 def load_vec(connection: apsw.Connection) -> None:

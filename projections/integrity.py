@@ -14,8 +14,8 @@ from mnemolog.schema.ids import Position
 from mnemolog.schema.tables import FOLD_TABLES, FOLD_VERSION, LOCAL_COLUMNS
 
 #: What two logs of the same story share, given the caller's ids and times: no positions, no access counts, no
-#: counters taken from lines of a file, no outcome or job rows. An episode's `valid_from` may be held down by the
-#: time of recording, so it stands here for cells only.
+#: counters taken from lines of a file, no outcome or job rows, no summaries (which cells one saw depends on when). An
+#: episode's `valid_from` may be held down by the time of recording, so it stands here for cells only.
 CONTENT_QUERIES = {
     "nodes": """
         SELECT node_id, type, cell_type, content, scene, salience, session, role, speaker, metadata, occurred_at,
@@ -23,7 +23,11 @@ CONTENT_QUERIES = {
         FROM nodes""",
     "edges": "SELECT kind, source, target, valid_from, valid_until, confidence FROM edges",
     "sessions": "SELECT session, messages, opened_at, newest_at FROM sessions",
-    "scenes": "SELECT scene, summary FROM scenes",
+    "cells": """
+        SELECT node_id, subject, slot, object, polarity, modality, basis, stated_by, start, stated_end, due, heir,
+               retracted, pinned
+        FROM cells""",
+    "scenes": "SELECT scene, cells FROM scenes",
     "entities": "SELECT entity_id, kind, name FROM entities",
     "entity_aliases": "SELECT alias, entity_id FROM entity_aliases",
 }

@@ -32,6 +32,12 @@ _ISO = re.compile(r"\b((?:19|20)\d\d)-(\d\d)(?:-(\d\d))?\b")
 _WHEN = re.compile(
     r"\bwhen\b|\b(?:what|which) (?:day|date|month|year|week|time)\b|\bhow long\b|什么时候|何时|いつ|เมื่อไ", re.IGNORECASE
 )
+_WHY = re.compile(
+    r"\bwhy\b|\bhow come\b|\bwhat for\b|\b(?:reasons?|causes?d?)\b|\bwarum\b|\bwieso\b|\bweshalb\b|\bpor qué\b"
+    r"|为什么|为何|怎么会|なぜ|どうして|ทำไม",
+    re.IGNORECASE,
+)
+_WHO = re.compile(r"\bwho(?:m|se)?\b|\bwer\b|\bwe[mn]\b|\bwessen\b|\bquién(?:es)?\b|谁|誰|だれ|ใคร", re.IGNORECASE)
 #: Index terms that tell a time: days, months, years, and times counted from now.
 TIME_TERMS = frozenset(
     query_terms(
@@ -69,13 +75,22 @@ class Question(msgspec.Struct, frozen=True):
     asked: QueryTerms
     is_when: bool
     dates: tuple[Date, ...]
+    is_why: bool = False
+    is_who: bool = False
 
 
 def understand(query: str) -> Question:
     """What any text asks."""
     text = clean(query)[:MAX_QUERY_CHARS]
     asked = query_terms(text)
-    return Question(text, asked, _WHEN.search(text) is not None, tuple(_dates(text, asked.spoken)))
+    return Question(
+        text,
+        asked,
+        is_when=_WHEN.search(text) is not None,
+        dates=tuple(_dates(text, asked.spoken)),
+        is_why=_WHY.search(text) is not None,
+        is_who=_WHO.search(text) is not None,
+    )
 
 
 def _dates(query: str, spoken: tuple[str, ...]) -> list[Date]:

@@ -65,6 +65,15 @@ class Ranking(msgspec.Struct, frozen=True):
     similarity: NDArray[np.float32]
 
 
+class Known(msgspec.Struct, frozen=True):
+    """What edges say of every turn: `linked` is the score of the hit from which one leads to it, 0 where none does;
+    `outdated` is 1 where it says only what others have taken the place of.
+    """  # noqa: D205
+
+    linked: NDArray[np.float32]
+    outdated: NDArray[np.float32]
+
+
 class _Text(msgspec.Struct, frozen=True):
     counts: Counter[str]
     length: int
@@ -92,12 +101,14 @@ class _View:
         nodes: int,
         stretches: Sequence[Sequence[Turn]],
         similarities: _Similarities,
+        known: Known,
     ) -> None:
         self.question = question
         self.turns = [turn for stretch in stretches for turn in stretch]
         self.texts = [_analysed(turn.content) for turn in self.turns]
         self.earlier, self.later = _neighbours([len(stretch) for stretch in stretches])
         self.similarities = similarities
+        self.known = known
         self.named = frozenset(question.asked.spoken) & {name for turn in self.turns for name in _of(turn)}
         self.idf = self._idf(frequencies, nodes)
         self.counts = _count([found.term for found in frequencies], self.turns, self.texts)
@@ -172,9 +183,18 @@ def _asking(view: _View) -> NDArray[np.float32]:
     return view.asks
 
 
+def _linked(view: _View) -> NDArray[np.float32]:
+    return view.known.linked
+
+
+def _outdated(view: _View) -> NDArray[np.float32]:
+    return view.known.outdated
+
+
 #: The arms: what each adds, and how much it counts. `speaker`: said by somebody whom the question names; `answer`:
 #: the turn before is a question like this one; `date`: said at a date that the question names; `time`: tells a
-#: time, where the question asks for one; `asking`: is a question itself.
+#: time, where the question asks for one; `asking`: is a question itself; `linked`: an edge leads to it from a hit;
+#: `outdated`: says what is no longer so.
 ARMS: dict[str, Callable[[_View], NDArray[np.float32]]] = {
     "lexical": _lexical,
     "vector": _vector,
@@ -183,6 +203,8 @@ ARMS: dict[str, Callable[[_View], NDArray[np.float32]]] = {
     "date": _date,
     "time": _time,
     "asking": _asking,
+    "linked": _linked,
+    "outdated": _outdated,
 }
 WEIGHTS: dict[str, float] = {
     "lexical": 1.0,
@@ -192,6 +214,8 @@ WEIGHTS: dict[str, float] = {
     "date": 1.0,
     "time": 0.35,
     "asking": -0.1,
+    "linked": 0.6,
+    "outdated": -0.3,
 }
 
 
@@ -203,12 +227,15 @@ def rank(
     vectors: NDArray[np.float32],
     query: NDArray[np.float32],
     weights: Mapping[str, float] = WEIGHTS,
+    known: Known | None = None,
 ) -> Ranking:
     """Score all turns of the stretches (each: turns that follow each other in one session) of a file of `nodes` nodes.
 
     `vectors` has shape (turns, dimension), zeros where there is none; `query` is the question's vector, or zeros.
     """
-    view = _View(question, frequencies, nodes, stretches, _Similarities(vectors, query))
+    if known is None:
+        known = Known(np.zeros(len(vectors), np.float32), np.zeros(len(vectors), np.float32))
+    view = _View(question, frequencies, nodes, stretches, _Similarities(vectors, query), known)
     arms = {name: np.float32(weights[name]) * arm(view) for name, arm in ARMS.items()}
     return Ranking(np.sum(list(arms.values()), axis=0), arms, _coverage(view), view.similarities.own())
 

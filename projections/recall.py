@@ -6,7 +6,7 @@ second (`ranking`) scores them together.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import logging
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,25 +14,33 @@ import numpy as np
 
 from mnemolog.projections import candidates, vectors
 from mnemolog.projections.candidates import FULLTEXT_CANDIDATES, VECTOR_CANDIDATES
+from mnemolog.projections.connection import read_transaction
 from mnemolog.projections.frequencies import FrequencyCache
+from mnemolog.projections.links import HITS, linked
 from mnemolog.projections.questions import understand
-from mnemolog.projections.ranking import REACH, WEIGHTS, Ranking, rank
+from mnemolog.projections.ranking import REACH, WEIGHTS, Known, Ranking, rank
+from mnemolog.schema.errors import EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     import apsw
     from numpy.typing import NDArray
 
     from mnemolog.projections.candidates import Candidate, Wanted
     from mnemolog.projections.embedder import Embedder
+    from mnemolog.projections.frequencies import TermFrequency
     from mnemolog.projections.questions import Question
+    from mnemolog.projections.vectors import VectorIndex
+
+log = logging.getLogger("mnemolog.recall")
 
 #: The answer is empty unless a candidate has this share of the weight of the question's terms in or around it, or
 #: is this similar to the question, or is of a date that the question names.
 MIN_COVERAGE = 0.15
 MIN_SIMILARITY = 0.3
-#: A result has a term of the question in or around it, or is at least this similar, or is of its date.
+#: A result has a term of the question in or around it, or is at least this similar, or is of its date, or is what an
+#: edge leads to.
 MIN_TRACE = 0.1
 
 _FREQUENCIES = FrequencyCache()
@@ -43,7 +51,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     `score` orders the results of one question; `scores` holds what each arm added to it, and beside them
     `coverage` and `similarity` (see Ranking), which compare between questions. `event_ids` are the messages that
-    say it. `fallback` marks what was not found but is salient.
+    say it, `supersedes` the node ids of facts whose place it took. `fallback` marks what was not found but is salient.
     """
 
     node_id: str
@@ -53,6 +61,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     score: float
     scores: dict[str, float]
     event_ids: tuple[str, ...]
+    supersedes: tuple[str, ...]
     session: str | None
     role: str | None
     speaker: str | None
@@ -90,8 +99,8 @@ def recall(
     """
     question = understand(query)
     wanted = candidates.Wanted(now, None if types is None else tuple(types))
-    vector = embedder.embed([question.text])[0]
-    with _snapshot(con):
+    vector = _embedded(embedder, question.text)
+    with read_transaction(con):
         best = _search(con, question, vector, embedder.name, wanted, limit) if question.asked.terms else []
         if best or not fallback:
             return _results(con, best, is_fallback=False)
@@ -99,41 +108,72 @@ def recall(
         return _results(con, salient, is_fallback=True)
 
 
-@contextmanager
-def _snapshot(con: apsw.Connection) -> Iterator[None]:
-    con.execute("BEGIN")
+def _embedded(embedder: Embedder, text: str) -> NDArray[np.float32] | None:
+    """The vector of a text; None while the embedder fails: then full text answers alone."""
     try:
-        yield
-    finally:
-        # An error may have ended it already.
-        if con.in_transaction:
-            con.execute("ROLLBACK")
+        vector: NDArray[np.float32] = embedder.embed([text])[0]
+    except EngineError as error:
+        log.warning("searched by full text alone: %s", error)
+        return None
+    return vector
 
 
 def _search(
-    con: apsw.Connection, question: Question, vector: NDArray[np.float32], model: str, wanted: Wanted, limit: int
+    con: apsw.Connection, question: Question, vector: NDArray[np.float32] | None, model: str, wanted: Wanted, limit: int
 ) -> list[_Scored]:
     nodes: int = con.execute("SELECT coalesce(max(number), 0) FROM nodes").get
     index = vectors.index_in_use(con)
     frequencies = _FREQUENCIES.of(con, question.asked, nodes)
     seeds = candidates.by_fulltext(con, frequencies, nodes, wanted, max(limit, FULLTEXT_CANDIDATES))
     # Vectors of another model say nothing about this one's.
-    query = vector if index.model == model else np.zeros(index.dimension, np.float32)
+    query = vector if vector is not None and index.model == model else np.zeros(index.dimension, np.float32)
     if query.any():
         seeds += candidates.by_vector(con, index, query, wanted, max(limit, VECTOR_CANDIDATES))
     seeds += candidates.by_date(con, question.dates, wanted)
     stretches = candidates.around(con, list(dict.fromkeys(seeds)), REACH)
-    numbers = [number for stretch in stretches for number in stretch]
-    if not numbers:
+    if not stretches:
         return []
-    read = candidates.read(con, numbers, frequencies)
+    pool = _Pool(con, question, frequencies, nodes, index, query)
+    found = _found(pool, stretches, {}, wanted, limit)
+    hits = {one.number: one.score for one in found[:HITS] if one.score >= found[0].score / 2}
+    links = linked(con, question, hits, wanted)
+    if not links:
+        return found
+    known = {number for stretch in stretches for number in stretch}
+    stretches += [[link.number] for link in links if link.number not in known]
+    return _found(pool, stretches, {link.number: link.strength for link in links}, wanted, limit)
+
+
+class _Pool(msgspec.Struct, frozen=True):
+    """What candidates of one question are scored by."""
+
+    con: apsw.Connection
+    question: Question
+    frequencies: Sequence[TermFrequency]
+    nodes: int
+    index: VectorIndex
+    query: NDArray[np.float32]
+
+
+def _found(
+    pool: _Pool, stretches: list[list[int]], links: dict[int, float], wanted: Wanted, limit: int
+) -> list[_Scored]:
+    """The best of some candidates; `links` holds the scores of the hits from which edges lead to some of them."""
+    numbers = [number for stretch in stretches for number in stretch]
+    read = candidates.read(pool.con, numbers, pool.frequencies)
+    outdated = candidates.outdated(pool.con, numbers, wanted.now)
+    known = Known(
+        linked=np.array([links.get(number, 0.0) for number in numbers], np.float32),
+        outdated=np.array([number in outdated for number in numbers], np.float32),
+    )
     ranking = rank(
-        question,
-        frequencies,
-        nodes,
+        pool.question,
+        pool.frequencies,
+        pool.nodes,
         [[read[number].turn for number in stretch] for stretch in stretches],
-        vectors.fetch(con, index, numbers),
-        query,
+        vectors.fetch(pool.con, pool.index, numbers),
+        pool.query,
+        known=known,
     )
     return _best(ranking, [read[number] for number in numbers], wanted, limit)
 
@@ -143,7 +183,7 @@ def _best(ranking: Ranking, read: list[Candidate], wanted: Wanted, limit: int) -
     evident = (ranking.coverage >= MIN_COVERAGE) | (ranking.similarity >= MIN_SIMILARITY) | dated
     if not evident.any():
         return []
-    kept = (ranking.coverage > 0) | (ranking.similarity >= MIN_TRACE) | dated
+    kept = (ranking.coverage > 0) | (ranking.similarity >= MIN_TRACE) | dated | (ranking.arms["linked"] > 0)
     kept &= np.array([wanted.types is None or one.type in wanted.types for one in read])
     newest_first = np.array([-one.turn.occurred_at for one in read])
     order = [row for row in np.lexsort((newest_first, -ranking.scores)) if kept[row]][:limit]
@@ -164,6 +204,10 @@ _EVIDENCE = """
 SELECT n.event_id FROM edges AS e JOIN nodes AS n ON n.node_id = e.target
 WHERE e.kind = 'derived_from' AND e.source = ? AND n.type = 'episodic' ORDER BY n.occurred_at, n.seq, n.event_id
 """
+_SUPERSEDED = """
+SELECT e.target FROM edges AS e JOIN nodes AS n ON n.node_id = e.target
+WHERE e.kind = 'supersedes' AND e.source = ? ORDER BY n.valid_from, e.target
+"""
 
 
 def _results(con: apsw.Connection, best: list[_Scored], *, is_fallback: bool) -> list[Result]:
@@ -173,8 +217,16 @@ def _results(con: apsw.Connection, best: list[_Scored], *, is_fallback: bool) ->
 def _result(con: apsw.Connection, scored: _Scored, *, is_fallback: bool) -> Result:
     *values, event_id = con.execute(_NODE, (scored.number,)).get
     fields: dict[str, Any] = dict(zip(_COLUMNS.split(", "), values, strict=True))
-    if fields["type"] == "episodic":
-        evidence = (event_id,)
-    else:
-        evidence = tuple(event for (event,) in con.execute(_EVIDENCE, (fields["node_id"],)))
-    return Result(score=scored.score, scores=scored.scores, event_ids=evidence, fallback=is_fallback, **fields)
+    said = fields["type"] == "episodic"
+    return Result(
+        score=scored.score,
+        scores=scored.scores,
+        event_ids=(event_id,) if said else _targets(con, _EVIDENCE, fields["node_id"]),
+        supersedes=() if said else _targets(con, _SUPERSEDED, fields["node_id"]),
+        fallback=is_fallback,
+        **fields,
+    )
+
+
+def _targets(con: apsw.Connection, statement: str, node_id: str) -> tuple[str, ...]:
+    return tuple(found for (found,) in con.execute(statement, (node_id,)))

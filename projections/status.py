@@ -13,8 +13,10 @@ import redis
 from mnemolog.projections import vectors
 from mnemolog.projections.integrity import fast_hash, position_of
 from mnemolog.projections.vectors import VectorState
-from mnemolog.schema import archive
+from mnemolog.schema import archive, troubles
+from mnemolog.schema.endpoint import translate
 from mnemolog.schema.ids import Position
+from mnemolog.schema.jobs import QUEUES
 from mnemolog.schema.stream import Stream
 
 #: Lag is counted entry by entry, up to this many.
@@ -35,6 +37,8 @@ class Counts(msgspec.Struct, frozen=True):
     edges: dict[str, int]
     vectors: VectorState
     jobs: dict[str, int]
+    jobs_by_kind: dict[str, dict[str, int]]
+    last_failure: str | None
     dead_letters: int
 
 
@@ -68,7 +72,7 @@ class StreamFacts(msgspec.Struct, frozen=True):
 def counts(connection: apsw.Connection) -> Counts:
     """Counts of a file, all from one read transaction."""
     with connection:
-        jobs = dict(connection.execute("SELECT state, count(*) FROM jobs GROUP BY state"))
+        kinds = _jobs(connection)
         found: dict[str, Any] = {
             "position": position_of(connection),
             "fold_version": connection.execute("SELECT fold_version FROM space").get,
@@ -78,10 +82,30 @@ def counts(connection: apsw.Connection) -> Counts:
             "nodes": dict(connection.execute("SELECT type, count(*) FROM nodes GROUP BY type")),
             "edges": dict(connection.execute("SELECT kind, count(*) FROM edges GROUP BY kind")),
             "vectors": vectors.state(connection),
-            "jobs": {state: jobs.get(state, 0) for state in JOB_STATES},
+            "jobs": {state: sum(kind[state] for kind in kinds.values()) for state in JOB_STATES},
+            "jobs_by_kind": kinds,
+            "last_failure": last_failure(connection),
             "dead_letters": connection.execute("SELECT count(*) FROM dead_letters WHERE state = 'parked'").get,
         }
     return Counts(**found)
+
+
+def _jobs(connection: apsw.Connection) -> dict[str, dict[str, int]]:
+    """How many jobs of each kind are in each state."""
+    kinds = {kind: dict.fromkeys(JOB_STATES, 0) for kind in QUEUES}
+    rows: list[Any] = connection.execute("SELECT kind, state, count(*) FROM jobs GROUP BY kind, state").fetchall()
+    for kind, state, count in rows:
+        kinds[kind][state] = count
+    return {str(kind): states for kind, states in kinds.items()}
+
+
+def last_failure(connection: apsw.Connection) -> str | None:
+    """Why the last job that is failed and not requeued was given up; None when there is none."""
+    reason: str | None = connection.execute(
+        "SELECT j.reason FROM jobs j JOIN outcomes o USING (job_key, generation) "
+        "WHERE j.state = 'failed' ORDER BY o.ms DESC, o.seq DESC LIMIT 1"
+    ).get
+    return reason
 
 
 def holder(connection: apsw.Connection) -> Holder:
@@ -111,6 +135,14 @@ def stream_facts(stream: Stream) -> StreamFacts | None:
         memory = None
     first = str(bounds.first) if bounds.first else None
     return StreamFacts(bounds.length, first, str(bounds.top), memory)
+
+
+def waiting(stream: Stream) -> dict[str, str]:
+    """The jobs that wait for a budget, and why. Raises the errors of Stream."""
+    try:
+        return troubles.waiting(stream.client, stream.space)
+    except redis.RedisError as error:
+        raise translate(error, f"read the troubles of space {stream.space!r}") from error
 
 
 def lag(stream: Stream, position: Position) -> int:

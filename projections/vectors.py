@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 #: sqlite-vec answers no question for more.
 MAX_NEAREST = 4_096
 _REBUILD_BATCH = 1_000
+#: The model of an index that waits for its embedder; no embedder has this name, so nothing is searched in it.
+_UNKNOWN_MODEL = ""
 _PROBLEMS_SHOWN = 20
 
 _CREATE_STATE = """
@@ -85,6 +87,24 @@ def create(con: apsw.Connection, model: str, dimension: int) -> None:
     con.execute(_CREATE_STATE)
     con.execute("INSERT INTO vector_index VALUES (1, 1, ?, ?, 0)", (model, dimension))
     con.execute(index.sql(_CREATE_GENERATION))
+
+
+def create_unknown(con: apsw.Connection) -> None:
+    """Create the empty index of a new file whose embedder cannot be asked yet how many floats it makes; see `fit`."""
+    create(con, _UNKNOWN_MODEL, 8)
+
+
+def fit(con: apsw.Connection, model: str, dimension: int) -> None:
+    """Make an index that holds no vectors one for this model, inside the caller's transaction; else change nothing.
+
+    Raises InvalidInput unless the dimension is a multiple of 8.
+    """
+    index = index_in_use(con)
+    if index.model == model or con.execute(index.sql("SELECT EXISTS (SELECT 1 FROM {vectors})")).get:
+        return
+    con.execute(index.sql(_DROP_GENERATION))
+    con.execute("DROP TABLE vector_index")
+    create(con, model, dimension)
 
 
 def index_in_use(con: apsw.Connection) -> VectorIndex:

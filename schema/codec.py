@@ -19,7 +19,6 @@ from mnemolog.schema.events import (
     MAX_EVENT_BYTES,
     MAX_METADATA_BYTES,
     MAX_NESTING,
-    PAYLOADS,
     SCHEMA_GENERATION,
     Event,
     Id,
@@ -28,6 +27,7 @@ from mnemolog.schema.events import (
     TimeMs,
 )
 from mnemolog.schema.ids import MAX_ID_CHARS, EventId
+from mnemolog.schema.registry import PAYLOADS
 from mnemolog.schema.upcasters import UPCASTERS, Upcaster, upcast
 
 Version = Annotated[int, msgspec.Meta(ge=1)]

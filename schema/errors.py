@@ -150,3 +150,30 @@ class NotInstalled(MnemologError):
     """Something optional is needed and is not installed."""
 
     exit_status = 3
+
+
+# ---- engines ---------------------------------------------------------------------------------------------------
+
+
+class EngineError(MnemologError):
+    """An engine could not do its work. `retry_after_s` is what a model's server asked for; `raw` its reply, if any.
+
+    `calls`, `tokens_in` and `tokens_out` are what was spent on it all the same.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        raw: str = "",
+        retry_after_s: float | None = None,
+        calls: int = 0,
+        tokens_in: int = 0,
+        tokens_out: int = 0,
+    ) -> None:
+        self.raw = raw
+        self.retry_after_s = retry_after_s
+        self.calls = calls
+        self.tokens_in = tokens_in
+        self.tokens_out = tokens_out
+        super().__init__(message)

@@ -141,19 +141,16 @@ class GapAccepted(PositionPayload, frozen=True, kw_only=True):
     TYPE: ClassVar[str] = "gap_accepted"
 
 
-PAYLOADS: dict[str, type[Payload]] = {
-    payload.TYPE: payload
-    for payload in (
-        SpaceCreated,
-        PolicySet,
-        MessagePublished,
-        SessionClosed,
-        EntryParked,
-        DeadLetterRequeued,
-        DeadLetterDiscarded,
-        GapAccepted,
-    )
-}
+INTERACTIONS_AND_CONTROLS: tuple[type[Payload], ...] = (
+    SpaceCreated,
+    PolicySet,
+    MessagePublished,
+    SessionClosed,
+    EntryParked,
+    DeadLetterRequeued,
+    DeadLetterDiscarded,
+    GapAccepted,
+)
 
 
 class Event(msgspec.Struct, frozen=True):

@@ -18,6 +18,26 @@ def progress(space: str) -> str:
     return f"mnemolog:{{{space}}}:progress"
 
 
+def queue(kind: str) -> str:
+    """The name of the RQ queue for one kind of job, for all spaces."""
+    return f"mnemolog-{kind}"
+
+
+def claim(space: str, job: str) -> str:
+    """Says for a short time that a worker is at a job, or was."""
+    return f"mnemolog:{{{space}}}:claim:{job}"
+
+
+def troubles(space: str) -> str:
+    """A hash of what the last attempts at open jobs failed with, by job."""
+    return f"mnemolog:{{{space}}}:troubles"
+
+
+def awaited(space: str) -> str:
+    """Says for some seconds that somebody waits until all work of a space is done, also what else could wait."""
+    return f"mnemolog:{{{space}}}:awaited"
+
+
 def space_of(stream_key: bytes) -> str | None:
     """The space whose stream has this key; None for a key that is no space's stream."""
     name = stream_key.decode("utf-8", "replace").removeprefix("mnemolog:{").removesuffix("}:events")

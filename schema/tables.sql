@@ -24,10 +24,14 @@ CREATE TABLE events (
 CREATE TABLE sessions (
     session TEXT PRIMARY KEY,
     messages INTEGER NOT NULL,
+    pending INTEGER NOT NULL,
     opened_at INTEGER,
     newest_at INTEGER,
-    closed_at INTEGER
+    closed_at INTEGER,
+    last_event TEXT,
+    last_recorded_at INTEGER
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX sessions_pending ON sessions (newest_at) WHERE pending > 0;
 
 -- `number` is local to the file (full text and vectors refer to it) and in no hash.
 CREATE TABLE nodes (
@@ -55,12 +59,92 @@ CREATE TABLE nodes (
     last_accessed INTEGER NOT NULL,
     decay_rate REAL NOT NULL,
     fades_at INTEGER,
+    hidden INTEGER NOT NULL,
+    job_key TEXT,
     recorded_at INTEGER NOT NULL,
     position_ms INTEGER NOT NULL,
     position_seq INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX nodes_in_session ON nodes (session, occurred_at, seq, event_id) WHERE type = 'episodic';
 CREATE INDEX nodes_in_time ON nodes (occurred_at);
+CREATE INDEX nodes_pending ON nodes (session, occurred_at, seq, event_id) WHERE job_key = '';
+CREATE INDEX nodes_in_scene ON nodes (scene) WHERE scene IS NOT NULL;
+
+-- What a cell says beyond its node. `start` is its own beginning; nodes.valid_from may be an older one that a
+-- correction took over. `heir` is the cell that took its place first.
+CREATE TABLE cells (
+    node_id TEXT PRIMARY KEY REFERENCES nodes (node_id),
+    subject TEXT NOT NULL,
+    slot TEXT,
+    object TEXT NOT NULL,
+    polarity INTEGER NOT NULL,
+    modality TEXT NOT NULL,
+    basis TEXT NOT NULL,
+    stated_by TEXT,
+    start INTEGER NOT NULL,
+    stated_end INTEGER,
+    due INTEGER,
+    heir TEXT,
+    retracted TEXT CHECK (retracted IN ('forgotten', 'corrected')),
+    pinned INTEGER NOT NULL,
+    job_key TEXT,
+    cell TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX cells_by_subject ON cells (subject, slot);
+
+-- `low` and `high` are the pair's ids in the order of text. The last verdict on the log counts, a person's always.
+CREATE TABLE verdicts (
+    low TEXT NOT NULL REFERENCES cells (node_id),
+    high TEXT NOT NULL REFERENCES cells (node_id),
+    ruling TEXT NOT NULL CHECK (ruling IN ('same', 'supersedes', 'compatible', 'unsure')),
+    kind TEXT NOT NULL,
+    judge TEXT NOT NULL CHECK (judge IN ('person', 'engine')),
+    state TEXT NOT NULL CHECK (state IN ('in_force', 'held', 'rejected')),
+    event_id TEXT NOT NULL,
+    PRIMARY KEY (low, high)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX verdicts_by_high ON verdicts (high);
+
+-- What an outcome proposed and the fold did not do, with the reason.
+CREATE TABLE refusals (
+    event_id TEXT NOT NULL,
+    item INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    PRIMARY KEY (event_id, item)
+) STRICT, WITHOUT ROWID;
+
+-- Salted digests of what a person had forgotten or corrected: what was stated up to `until` does not come back.
+CREATE TABLE tombstones (
+    digest BLOB PRIMARY KEY,
+    until INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE reinforcements (
+    node_id TEXT NOT NULL REFERENCES nodes (node_id),
+    recalled_at INTEGER NOT NULL,
+    times INTEGER NOT NULL,
+    PRIMARY KEY (node_id, recalled_at)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE outcomes (
+    event_id TEXT PRIMARY KEY,
+    ms INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    job_key TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    engine TEXT NOT NULL,
+    model TEXT NOT NULL,
+    prompt_version TEXT NOT NULL,
+    calls INTEGER NOT NULL,
+    tokens_in INTEGER NOT NULL,
+    tokens_out INTEGER NOT NULL,
+    cost_usd REAL NOT NULL,
+    accepted INTEGER NOT NULL,
+    unknown_language INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX outcomes_by_job ON outcomes (job_key);
 
 -- `target` is a node id, or an entity id where kind is 'entity'.
 CREATE TABLE edges (
@@ -99,8 +183,12 @@ CREATE TABLE jobs (
     kind TEXT NOT NULL CHECK (kind IN ('extract', 'resolve', 'consolidate')),
     inputs TEXT NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('due', 'failed', 'done', 'void')),
+    reason TEXT NOT NULL,
+    position_ms INTEGER NOT NULL,
+    position_seq INTEGER NOT NULL,
     PRIMARY KEY (job_key, generation)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX jobs_due ON jobs (kind, position_ms, position_seq) WHERE state = 'due';
 
 CREATE TABLE dead_letters (
     ms INTEGER NOT NULL,
@@ -131,3 +219,12 @@ CREATE TABLE lease (
     process_started_at INTEGER NOT NULL,
     renewed_at INTEGER NOT NULL
 ) STRICT;
+
+-- What the dispatcher has handed out: attempts so far, and when to hand it out again.
+CREATE TABLE dispatch (
+    job_key TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    deadline INTEGER NOT NULL,
+    PRIMARY KEY (job_key, generation)
+) STRICT, WITHOUT ROWID;

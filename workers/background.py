@@ -1,4 +1,4 @@
-"""A writer beside another task of the same process, for as long as that takes."""
+"""A writer and workers beside another task of the same process, for as long as that takes."""
 
 from __future__ import annotations
 
@@ -11,20 +11,25 @@ import redis
 
 from mnemolog.projections.embedder import Embedder
 from mnemolog.schema.errors import SpaceHeld
+from mnemolog.schema.jobs import QUEUES
 from mnemolog.schema.settings import Settings
 from mnemolog.workers.ingest import Ingest
+from mnemolog.workers.limits import JobLimits
+from mnemolog.workers.supervisor import Workers
 
 log = logging.getLogger("mnemolog.writer")
 
 
 @contextmanager
-def background_writer(settings: Settings, client: redis.Redis, embedder: Embedder) -> Iterator[Callable[[], None]]:
+def background_writer(
+    settings: Settings, client: redis.Redis, embedder: Embedder, limits: JobLimits
+) -> Iterator[Callable[[], None]]:
     """Writes a space in a thread while the block runs; then drains and gives it back.
 
     Yields a function that raises what ended the writing before its time, if anything did. Where another process
     writes the space already, that one goes on. Raises what `Ingest.hold` raises.
     """
-    ingest = Ingest(client, embedder)
+    ingest = Ingest(client, embedder, limits)
     try:
         ingest.hold(settings)
     except SpaceHeld as error:
@@ -53,3 +58,17 @@ def background_writer(settings: Settings, client: redis.Redis, embedder: Embedde
         stop.set()
         thread.join()
     check()
+
+
+@contextmanager
+def background_workers(url: str) -> Iterator[Callable[[], None]]:
+    """Runs one worker process for each queue while the block runs, then stops them after the jobs they are at.
+
+    Yields a function that starts again those that have died: call it while waiting.
+    """
+    workers = Workers(QUEUES, lambda: url, quiet=True)
+    workers.check()
+    try:
+        yield workers.check
+    finally:
+        workers.stop()

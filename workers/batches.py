@@ -113,6 +113,7 @@ class Batches:
     def _commit(self, decoded: Sequence[Decoded], apply: Callable[[Entry, Event | Undecodable], None]) -> None:
         with immediate(self._connection):
             self._checksums.begin()
+            self._fold.begin()
             self._guard()
             entries = [entry for entry, _ in decoded]
             old = position_of(self._connection)

@@ -45,6 +45,7 @@ class SpaceKeeper:
         made = embedder.embed(texts)
         with self._writer.lock, immediate(self._connection):
             lease.check(self._connection, self._writer.space, self._writer.epoch)
+            vectors.fit(self._connection, embedder.name, made.shape[1])
             vectors.store(self._connection, embedder.name, [number for number, _ in missing], texts, made)
         return True
 

@@ -12,14 +12,16 @@ import apsw
 import redis
 
 from mnemolog.projections import vectors
-from mnemolog.projections.embedder import Embedder
+from mnemolog.projections.embedder import Embedder, WordLlamaEmbedder
 from mnemolog.schema import keys
 from mnemolog.schema.archive import Entry
 from mnemolog.schema.errors import LogFull, LogRefused, LogUnavailable, MnemologError, StaleWriter
 from mnemolog.schema.ids import Position
 from mnemolog.schema.settings import Settings
 from mnemolog.schema.stream import Stream, read_many
+from mnemolog.workers.dispatcher import Dispatcher
 from mnemolog.workers.housekeeper import Housekeeper
+from mnemolog.workers.limits import JobLimits
 from mnemolog.workers.space_file import refusal
 from mnemolog.workers.space_writer import SpaceWriter
 
@@ -42,13 +44,15 @@ _REDIS_ERRORS = (LogUnavailable, LogFull, LogRefused)
 
 
 class Ingest:
-    """Writes several spaces from one thread. Make it with `hold`, then `run` until told to stop."""
+    """Writes several spaces from one thread, and hands out their jobs. `hold` spaces, then `run` until told to stop."""
 
-    def __init__(self, client: redis.Redis, embedder: Embedder) -> None:
+    def __init__(self, client: redis.Redis, embedder: Embedder, limits: JobLimits | None = None) -> None:
         self._client = client
         self._embedder = embedder
         self._writers: dict[str, SpaceWriter] = {}
         self._housekeeper = Housekeeper(embedder)
+        # An embedder serves one thread, and jobs must not wait for a remote one.
+        self._dispatcher = Dispatcher(client, limits or JobLimits(), WordLlamaEmbedder())
         self._count = BATCH // 4
         self._told: dict[str, tuple[float, Position]] = {}
         self._inspected: dict[str, float] = {}
@@ -76,7 +80,9 @@ class Ingest:
             writer.open()
             try:
                 self._housekeeper.add(writer)
+                self._dispatcher.add(writer)
             except BaseException:
+                self._housekeeper.remove(settings.space)
                 writer.close()
                 raise
         except (apsw.Error, OSError) as error:
@@ -91,6 +97,7 @@ class Ingest:
         others alone.
         """
         self._housekeeper.start()
+        self._dispatcher.start()
         try:
             while not stop.is_set() and self._writers:
                 self.turn(round(1000 * min(BLOCK_S, self._pause_s())))
@@ -98,6 +105,7 @@ class Ingest:
             if self._writers:
                 self._drain()
         finally:
+            self._dispatcher.stop()
             self._housekeeper.stop()
             for space in list(self._writers):
                 self._give_back(space)
@@ -203,6 +211,7 @@ class Ingest:
             writer.fold(entries)
             self._adapt(entries)
             self._housekeeper.wake()
+            self._dispatcher.wake()
         elif self._is_due_for_inspection(writer.space):
             self._inspected[writer.space] = time.monotonic()
             writer.inspect()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
@@ -14,10 +15,13 @@ from mnemolog.projections import vectors
 from mnemolog.projections.embedder import Embedder
 from mnemolog.projections.integrity import fast_hash, position_of
 from mnemolog.schema.archive import Entry
+from mnemolog.schema.errors import EngineError
 from mnemolog.schema.ids import START, Position
 from mnemolog.workers import lease
 from mnemolog.workers.batches import Batches, decode_all
 from mnemolog.workers.space_file import create_tables, immediate, open_for_writing
+
+log = logging.getLogger("mnemolog.writer")
 
 Progress = Callable[[int], None]
 
@@ -77,20 +81,29 @@ def _batches(entries: Iterable[Entry], size: int, at: Position | None) -> Iterat
 
 
 def index_vectors(connection: apsw.Connection, embedder: Embedder, cached_in: Path | None, progress: Progress) -> None:
-    """Gives a built file its vectors, from the cache of another file where it has them."""
+    """Gives a built file its vectors, from the cache of another file where it has them.
+
+    While the embedder fails, what is missing is left to the thread beside the writer.
+    """
     if cached_in is not None and cached_in.exists():
         with immediate(connection):
             vectors.copy_cache(connection, cached_in)
     while missing := vectors.missing(connection, VECTOR_BATCH):
-        with immediate(connection):
-            store_vectors(connection, embedder, missing)
+        try:
+            with immediate(connection):
+                store_vectors(connection, embedder, missing)
+        except EngineError as error:
+            log.warning("vectors are late: %s", error)
+            return
         progress(len(missing))
 
 
 def store_vectors(connection: apsw.Connection, embedder: Embedder, missing: list[tuple[int, str]]) -> None:
     """Embeds and stores, inside the caller's transaction."""
     texts = [text for _, text in missing]
-    vectors.store(connection, embedder.name, [number for number, _ in missing], texts, embedder.embed(texts))
+    made = embedder.embed(texts)
+    vectors.fit(connection, embedder.name, made.shape[1])
+    vectors.store(connection, embedder.name, [number for number, _ in missing], texts, made)
 
 
 def side_file(live: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Iterator
@@ -14,7 +15,9 @@ from mnemolog.projections import fulltext, vectors
 from mnemolog.projections.connection import load_vec
 from mnemolog.projections.embedder import Embedder
 from mnemolog.schema import tables
-from mnemolog.schema.errors import DamagedFile, MnemologError
+from mnemolog.schema.errors import DamagedFile, EngineError, MnemologError
+
+log = logging.getLogger("mnemolog.writer")
 
 BUSY_TIMEOUT_MS = 10_000
 CACHE_KIB = 32 * 1024
@@ -88,7 +91,13 @@ def create_tables(connection: apsw.Connection, space: str, embedder: Embedder) -
     connection.execute("INSERT INTO space VALUES (1, ?, '', '', ?, 0, 0, x'')", (space, tables.FOLD_VERSION))
     connection.execute("INSERT INTO lease VALUES (1, 0, '', 0, 0, 0)")
     fulltext.create(connection)
-    vectors.create(connection, embedder.name, embedder.dimension)
+    try:
+        dimension = embedder.dimension
+    except EngineError as error:
+        log.warning("space %s: vectors are late: %s", space, error)
+        vectors.create_unknown(connection)
+    else:
+        vectors.create(connection, embedder.name, dimension)
 
 
 def has_tables(connection: apsw.Connection) -> bool:

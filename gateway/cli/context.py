@@ -16,11 +16,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from mnemolog.projections.connection import open_reader
-from mnemolog.projections.embedder import Embedder, WordLlamaEmbedder
+from mnemolog.projections.embedder import Embedder
+from mnemolog.projections.embedders import embedder_of
 from mnemolog.schema import times
 from mnemolog.schema.endpoint import find_embedded, log_client
 from mnemolog.schema.errors import InvalidInput, InvalidTime, SpaceNotFound
 from mnemolog.schema.ids import Position
+from mnemolog.schema.model_settings import ModelSettings
 from mnemolog.schema.settings import Settings
 from mnemolog.schema.stream import Stream
 from mnemolog.workers.embedded import embedded_redis
@@ -31,8 +33,9 @@ console = Console(stderr=True, highlight=False)
 class Context:
     """Made once per call of the command line, from the global options."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, models: ModelSettings) -> None:
         self.settings = settings
+        self.models = models
 
     @contextmanager
     def redis(self) -> Iterator[str]:
@@ -62,7 +65,7 @@ class Context:
 
     def embedder(self) -> Embedder:
         """The embedder that the environment asks for."""
-        return WordLlamaEmbedder()
+        return embedder_of(self.models, self.settings.data)
 
 
 pass_context = click.make_pass_decorator(Context)

@@ -11,6 +11,7 @@ import msgspec
 from mnemolog.gateway.cli.context import Context, console, json_option, pass_context, print_json
 from mnemolog.projections import status as facts
 from mnemolog.projections.integrity import verify as verify_file
+from mnemolog.projections.spending import by_day
 from mnemolog.schema.errors import LogFull, LogRefused, LogUnavailable, SpaceNotFound
 from mnemolog.schema.ids import START
 
@@ -28,6 +29,7 @@ def _log_facts(context: Context, position: Any) -> dict[str, Any]:
         return {
             "stream": facts.stream_facts(stream),
             "lag_events": facts.lag(stream, position),
+            "waiting": facts.waiting(stream),
             "durability": facts.durability(stream.client),
             "redis": "running",
         }
@@ -41,6 +43,7 @@ def collect(context: Context) -> dict[str, Any]:
         with context.reader() as connection:
             counts: dict[str, Any] = msgspec.structs.asdict(facts.counts(connection))
             counts["writer"] = facts.holder(connection)
+            counts["spent_by_day"] = by_day(connection)
     except SpaceNotFound:
         counts = {"position": START, "nodes": {}, "edges": {}}
     log = _log_facts(context, counts["position"])
@@ -53,6 +56,7 @@ def collect(context: Context) -> dict[str, Any]:
         "position": counts.pop("position"),
         "lag_events": log["lag_events"],
         "durability": log["durability"],
+        "jobs_waiting": log.get("waiting") or {},
         **counts,
         "log": {
             "archive": facts.archive_facts(context.settings.archive),

@@ -13,9 +13,24 @@ from typing import NoReturn
 import apsw
 import click
 
-from mnemolog.gateway.cli import dead_letters, inspecting, publishing, recalling, repairing, running
+from mnemolog.gateway.cli import (
+    asking,
+    chatting,
+    dead_letters,
+    dev,
+    facts,
+    forgetting,
+    inspecting,
+    publishing,
+    recalling,
+    repairing,
+    running,
+    verdicts,
+    working,
+)
 from mnemolog.gateway.cli.context import Context
 from mnemolog.schema.errors import DamagedFile, MnemologError
+from mnemolog.schema.model_settings import model_settings
 from mnemolog.schema.settings import from_environment
 
 _DAMAGE = (apsw.CorruptError, apsw.NotADBError)
@@ -58,10 +73,15 @@ def cli(ctx: click.Context, data: Path | None, space: str | None, redis_url: str
     )
     # Says of each new attempt only that there is one; what is wrong is in the error that ends them.
     logging.getLogger("stamina").setLevel(logging.NOTSET if verbose else logging.ERROR)
-    ctx.obj = Context(from_environment(os.environ, data=data, space=space, redis_url=redis_url))
+    settings = from_environment(os.environ, data=data, space=space, redis_url=redis_url)
+    ctx.obj = Context(settings, model_settings(os.environ))
 
 
-for _commands in (running, publishing, recalling, inspecting, repairing, dead_letters):
+_MODULES = (
+    *(running, publishing, recalling, facts, asking, forgetting, verdicts, chatting),
+    *(inspecting, working, repairing, dead_letters, dev),
+)
+for _commands in _MODULES:
     for _command in _commands.COMMANDS:
         cli.add_command(_command)
 

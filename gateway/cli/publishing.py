@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +21,8 @@ from mnemolog.projections.progress import wait_until_done, writer_position
 from mnemolog.schema.endpoint import log_client
 from mnemolog.schema.errors import InvalidInput, SpaceNotFound
 from mnemolog.schema.events import ROLES, Role
-from mnemolog.workers.background import background_writer
+from mnemolog.workers.background import background_workers, background_writer
+from mnemolog.workers.limits import limits_from
 
 PAUSE_S = 0.02
 DRAIN_TIMEOUT_S = 24 * 3600.0
@@ -95,11 +97,7 @@ def import_(context: Context, file: Path, at: int | None, skip_bad: bool, drain:
     with ExitStack() as stack:
         url = stack.enter_context(context.redis())
         producer = stack.enter_context(Producer(context.settings.space, redis_url=url))
-        check = (
-            stack.enter_context(background_writer(context.settings, log_client(url), context.embedder()))
-            if drain
-            else None
-        )
+        check = _everything(stack, context, url) if drain else None
         known = stack.enter_context(_known(context))
         importer = Importer(producer, known, lambda: writer_position(context.stream(url)), lambda: time.sleep(PAUSE_S))
         with progress_bar("publishing", source.good) as advance:
@@ -107,6 +105,19 @@ def import_(context: Context, file: Path, at: int | None, skip_bad: bool, drain:
         if check is not None:
             wait_until_done(context.settings, context.stream(url), DRAIN_TIMEOUT_S, check)
     _report(imported, source, as_json=as_json)
+
+
+def _everything(stack: ExitStack, context: Context, url: str) -> Callable[[], None]:
+    """Writer and workers, until the stack is left; gives what is to be called while waiting for them."""
+    limits = limits_from(os.environ)
+    check_writer = stack.enter_context(background_writer(context.settings, log_client(url), context.embedder(), limits))
+    check_workers = stack.enter_context(background_workers(url))
+
+    def check() -> None:
+        check_writer()
+        check_workers()
+
+    return check
 
 
 @contextmanager

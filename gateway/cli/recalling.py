@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import click
 import msgspec
 
 from mnemolog.gateway.cli.context import FILE, TIME, Context, json_option, now_ms, pass_context, print_json
+from mnemolog.gateway.cli.recording import counted, recording
 from mnemolog.projections.embedder import Embedder
 from mnemolog.projections.recall import Result
 from mnemolog.projections.recall import recall as search
@@ -68,7 +71,8 @@ class Search(msgspec.Struct, frozen=True):
 def recall(context: Context, /, query: str | None, queries: Path | None, as_json: bool, **options: Any) -> None:  # noqa: FBT001
     """Search the memory. Any text is a query; nothing relevant is an answer.
 
-    Put -- before a query that begins with a dash.
+    The facts among the first ten results are reinforced, so that what is used does not fade; not with --no-record,
+    when another time than now is asked about, or while Redis is away. Put -- before a query that begins with a dash.
 
     \b
     mnemolog recall "What does Ada like to drink?"
@@ -78,26 +82,29 @@ def recall(context: Context, /, query: str | None, queries: Path | None, as_json
         raise InvalidInput("give either a QUERY or a file of --queries")
     if queries is not None and not as_json:
         raise InvalidInput("--queries prints one JSON object a line: add --json")
-    with context.reader() as connection:
+    now = now_ms() if options["now"] is None else options["now"]
+    with recording(context, now, wanted=not options["no_record"]) as record, context.reader() as connection:
         search_ = Search(
             connection,
             context.embedder(),
             options["limit"],
             options["types"] or None,
-            now_ms() if options["now"] is None else options["now"],
+            now,
             options["fallback"],
         )
         if queries is not None:
-            _answer_file(search_, queries)
+            _answer_file(search_, queries, record)
         else:
-            _answer(search_, query or "", as_json=as_json, explain=options["explain"])
+            record(counted(_answer(search_, query or "", as_json=as_json, explain=options["explain"])))
+            sys.stdout.flush()
 
 
-def _answer_file(search_: Search, path: Path) -> None:
+def _answer_file(search_: Search, path: Path, record: Callable[[Sequence[str]], None]) -> None:
     asked = _read(path)
     search_.run("warm up")
     for item in asked:
         results, took_ms = search_.run(item.query)
+        record(counted(results))
         print_json(
             {"query_id": item.query_id, "took_ms": took_ms, "results": [as_object(result) for result in results]}
         )
@@ -123,11 +130,11 @@ def as_object(result: Result) -> dict[str, Any]:
     return {name: show_time(value) if name in _TIMES and value is not None else value for name, value in found.items()}
 
 
-def _answer(search_: Search, query: str, *, as_json: bool, explain: bool) -> None:
+def _answer(search_: Search, query: str, *, as_json: bool, explain: bool) -> list[Result]:
     results, took_ms = search_.run(query)
     if as_json:
         print_json({"query": query, "took_ms": took_ms, "results": [as_object(result) for result in results]})
-        return
+        return results
     if not results:
         click.echo("nothing relevant", err=True)
     for result in results:
@@ -139,6 +146,7 @@ def _answer(search_: Search, query: str, *, as_json: bool, explain: bool) -> Non
         if explain:
             arms = ", ".join(f"{arm} {value:.3f}" for arm, value in result.scores.items())
             click.echo(f"       {result.node_id}  session {result.session}  {arms}")
+    return results
 
 
 COMMANDS = (recall,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -17,13 +18,17 @@ from mnemolog.projections.progress import wait_until_done
 from mnemolog.schema.endpoint import log_client, without_password
 from mnemolog.schema.errors import LogUnavailable, MnemologError
 from mnemolog.schema.ids import check_space
+from mnemolog.schema.jobs import QUEUES
+from mnemolog.schema.outcomes import JobKind
 from mnemolog.schema.settings import spaces_in
 from mnemolog.schema.stream import spaces_on
 from mnemolog.workers.ingest import Ingest
+from mnemolog.workers.limits import limits_from
+from mnemolog.workers.supervisor import Workers
 
 DISCOVER_S = 2.0
-#: What `wait` ends with when failed jobs wait for a person.
-WAITS_FOR_A_PERSON = 11
+#: What `wait` ends with when all that is left waits for a person or for a budget.
+WAITS = 11
 
 _more_spaces = click.argument("more_spaces", metavar="[SPACE]...", nargs=-1)
 _all_spaces = click.option(
@@ -78,10 +83,34 @@ class _Discovery:
                 click.echo(f"mnemolog: {error}", err=True)
 
 
-def _write(context: Context, url: str, spaces: tuple[str, ...], *, all_spaces: bool, accept: bool, ready: str) -> None:
-    """Writes the spaces until stopped. Raises what kept a named space from being written, after the others ended."""
-    ingest = Ingest(log_client(url), context.embedder())
+def _write(
+    context: Context,
+    url: str,
+    spaces: tuple[str, ...],
+    *,
+    all_spaces: bool,
+    accept: bool,
+    ready: str,
+    kinds: tuple[JobKind, ...] = (),
+) -> None:
+    """Writes the spaces until stopped, with a worker process for each of `kinds`.
+
+    Ends the process with the status of what kept a named space from being written, after the others ended.
+    """
+    ingest = Ingest(log_client(url), context.embedder(), limits_from(os.environ))
+    workers = Workers(kinds, lambda: url)
+    discover = _Discovery(context, url, ingest) if all_spaces else None
     refused: list[MnemologError] = []
+
+    def between() -> None:
+        if discover is not None:
+            discover()
+        if stop.is_set():
+            # Before the writer drains, so that it also folds what the workers still conclude.
+            workers.ask_to_stop()
+        else:
+            workers.check()
+
     with _until_stopped() as stop:
         for space in dict.fromkeys((context.settings.space, *spaces)):
             try:
@@ -90,8 +119,15 @@ def _write(context: Context, url: str, spaces: tuple[str, ...], *, all_spaces: b
                 refused.append(error)
                 click.echo(f"mnemolog: {error}", err=True)
         if ingest.spaces or all_spaces:
+            workers.check()
             click.echo(ready, err=True)
-            ingest.run(stop, _Discovery(context, url, ingest) if all_spaces else lambda: None)
+            try:
+                ingest.run(stop, between)
+            except KeyboardInterrupt:
+                workers.stop(lambda: True)
+                raise
+            finally:
+                workers.stop()
     for reason in (*refused, *ingest.failures.values()):
         sys.exit(getattr(reason, "exit_status", 1))
 
@@ -143,6 +179,7 @@ def up(context: Context, more_spaces: tuple[str, ...], all_spaces: bool) -> None
             more_spaces,
             all_spaces=all_spaces,
             accept=False,
+            kinds=QUEUES,
             ready=f"mnemolog is up: data in {context.settings.data}, Redis at {without_password(url)}; "
             "Ctrl-C drains and stops",
         )
@@ -155,8 +192,8 @@ def up(context: Context, more_spaces: tuple[str, ...], all_spaces: bool) -> None
 def wait(context: Context, timeout: float, as_json: bool) -> None:  # noqa: FBT001
     """Wait until everything published so far is folded, indexed and worked off.
 
-    Ends with status 0 when it is, 10 when time runs out, and 11 when only failed jobs are left, which wait for a
-    person. Dead letters are counted; they do not change the status.
+    Ends with status 0 when it is, 10 when time runs out, and 11 when all that is left waits for a person (failed
+    jobs) or for a budget of tokens. Dead letters are counted; they do not change the status.
 
     \b
     mnemolog wait --timeout 10
@@ -172,9 +209,10 @@ def wait(context: Context, timeout: float, as_json: bool) -> None:  # noqa: FBT0
     else:
         failed = f", {left.jobs_failed} failed jobs wait for a person" if left.jobs_failed else ""
         parked = f", {left.dead_letters} dead letters" if left.dead_letters else ""
-        click.echo(f"all done up to {left.position}{failed}{parked}")
-    if left.jobs_failed:
-        sys.exit(WAITS_FOR_A_PERSON)
+        waiting = f", {left.jobs_waiting} jobs wait ({left.waiting_for})" if left.jobs_waiting else ""
+        click.echo(f"all done up to {left.position}{failed}{waiting}{parked}")
+    if left.jobs_failed or left.jobs_waiting:
+        sys.exit(WAITS)
 
 
 COMMANDS = (up, ingest, wait)

@@ -25,6 +25,21 @@ NAMED_BY_SCRIPTS = [
     "replay",
     "reindex",
     "dead-letters",
+    "worker",
+    "facts",
+    "scenes",
+    "history",
+    "context",
+    "chat",
+    "remember",
+    "forget",
+    "correct",
+    "confirm",
+    "unpin",
+    "unsupersede",
+    "verdicts",
+    "jobs",
+    "dev",
 ]
 
 
@@ -46,8 +61,14 @@ def help_of(path: tuple[str, ...]) -> str:
 
 def test_every_name_that_scripts_depend_on_is_there() -> None:
     assert {(name,) for name in NAMED_BY_SCRIPTS} <= set(COMMANDS)
-    actions = {path[1] for path in COMMANDS if len(path) == 2 and path[0] == "dead-letters"}
-    assert actions == {"list", "show", "requeue", "discard", "park"}
+    actions = {path for path in COMMANDS if len(path) == 2}
+    wanted = {
+        "dead-letters": ["list", "show", "requeue", "discard", "park"],
+        "verdicts": ["list", "approve", "reject"],
+        "jobs": ["list", "show", "requeue"],
+        "dev": ["model-server"],
+    }
+    assert {(group, action) for group, names in wanted.items() for action in names} <= actions
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)

@@ -49,7 +49,7 @@ def test_the_chat_frontend_publishes_both_turns(tmp_path: Path) -> None:
         shown = run_python(ROOT / "examples/chat_frontend.py", home=tmp_path, text="I like tea.\n\nAnd cake.\n")
         memory.run("wait")
     assert "I will remember that you said: And cake." in shown
-    assert memory.json("status")["nodes"] == {"episodic": 4}
+    assert memory.json("status")["nodes"]["episodic"] == 4
     assert memory.ask("tea", "--limit", "1")[0]["session"] == memory.ask("cake", "--limit", "1")[0]["session"]
 
 

@@ -173,8 +173,8 @@ def test_an_embedded_server_killed_under_its_writer_loses_nothing(data: Path, tm
     bodies = messages(3_000, seed=7)
     lines = tmp_path / "told.jsonl"
     lines.write_text("".join(map(line, bodies)), encoding="utf-8")
-    with start_cli("--data", data, "ingest") as writer:
-        writer.wait_for("reads")
+    with start_cli("--data", data, "up") as writer:
+        writer.wait_for("mnemolog is up")
         with start_cli("--data", data, "import", lines) as importer:
             file = settings_in(data).file
             wait_until(lambda: len(rows(file, "SELECT 1 FROM nodes")) > 300, 20.0)
@@ -183,7 +183,7 @@ def test_an_embedded_server_killed_under_its_writer_loses_nothing(data: Path, tm
         writer.wait_for("trying again")
         # The next command that needs the server starts it again, at the place where the writer looks for it.
         assert run_cli("--data", data, "import", lines).returncode == 0
-        waited = run_cli("--data", data, "wait", "--timeout", "30")
+        waited = run_cli("--data", data, "wait", "--timeout", "50")
         assert waited.returncode == 0, waited.stderr + writer.output
         writer.interrupt()
         assert writer.wait() == 0, writer.output

@@ -42,6 +42,7 @@ from mnemolog.workers import lease, replay
 from mnemolog.workers.background import background_writer
 from mnemolog.workers.housekeeper import SpaceKeeper
 from mnemolog.workers.ingest import Ingest
+from mnemolog.workers.limits import JobLimits
 from mnemolog.workers.space_writer import SpaceWriter
 
 
@@ -265,7 +266,7 @@ def test_a_writer_beside_another_task_hands_on_what_ended_it(
         raise ZeroDivisionError
 
     def working_beside() -> None:
-        with background_writer(space, redis, SmallEmbedder()) as check:
+        with background_writer(space, redis, SmallEmbedder(), JobLimits()) as check:
             wait_until(check)
 
     monkeypatch.setattr(Ingest, "turn", defect)

@@ -12,9 +12,9 @@ from typing import ClassVar
 
 import pytest
 
+from mnemolog.schema.cells import Cell, Evidence, Mention
 from mnemolog.schema.codec import decode, encode
 from mnemolog.schema.events import (
-    PAYLOADS,
     SCHEMA_GENERATION,
     DeadLetterDiscarded,
     DeadLetterRequeued,
@@ -26,7 +26,30 @@ from mnemolog.schema.events import (
     SessionClosed,
     SpaceCreated,
 )
+from mnemolog.schema.outcomes import (
+    CellsExtracted,
+    ConflictsJudged,
+    Engine,
+    EntityKey,
+    ExtractedCell,
+    JobFailed,
+    PairVerdict,
+    SceneConsolidated,
+)
 from mnemolog.schema.policy import CapPolicy, DecayPolicy, Policy, TrustPolicy, WindowPolicy
+from mnemolog.schema.registry import PAYLOADS
+from mnemolog.schema.requests import (
+    FactConfirmed,
+    FactCorrected,
+    FactRemembered,
+    FactsForgotten,
+    FactUnpinned,
+    JobRequeued,
+    NodesRecalled,
+    SessionIdled,
+    VerdictGiven,
+    VerdictsReviewed,
+)
 from mnemolog.schema.upcasters import UPCASTERS
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -46,6 +69,47 @@ POLICY = Policy(
     caps=CapPolicy(retire_count=4, retire_share=0.25, future_ms=3_600_000),
     supersedes_confidence=0.9,
     time_zone="Europe/Berlin",
+)
+
+ENGINE = Engine(
+    name="model",
+    model="small-1",
+    prompt_version="extract.v1",
+    calls=2,
+    tokens_in=900,
+    tokens_out=80,
+    cost_usd=0.0125,
+    took_ms=1_500,
+)
+JOB_KEY = "0123456789abcdef" * 2
+CELL = ExtractedCell(
+    cell=Cell(
+        content="Ada “does not” live in 上海 any more.",
+        cell_type="fact",
+        subject="Ada",
+        evidence=(Evidence("m1", "not in 上海"), Evidence("m2", "moved — at last")),
+        scene="home",
+        salience=0.8,
+        slot="residence",
+        object="上海",
+        polarity=-1,
+        modality="planned",
+        holds_from=AT - 9,
+        holds_until=AT + 9,
+        granularity="month",
+        due=AT + 10,
+        stated_by="Ben",
+        basis="others",
+        entities=(Mention("上海", "place"),),
+        causes=(0, "ce-1"),
+        ends="*",
+        change=True,
+        addition=True,
+        correction=True,
+        plural=True,
+        scope="at work",
+    ),
+    entities=(EntityKey("上海", "上海", "place"),),
 )
 
 #: What each golden file says, in today's structs: an older version's payload is what its upcasters make of it.
@@ -69,6 +133,56 @@ EXPECTED: dict[str, Payload] = {
     "dead_letter_requeued.v1": DeadLetterRequeued(ms=AT, seq=4),
     "dead_letter_discarded.v1": DeadLetterDiscarded(ms=AT, seq=5),
     "gap_accepted.v1": GapAccepted(ms=AT, seq=2**63 - 1),
+    "cells_extracted.v1": CellsExtracted(
+        job_key=JOB_KEY,
+        generation=2,
+        engine=ENGINE,
+        raw='{"cells": []}',
+        cells=(CELL,),
+        refused=(("no_subject", "somebody moved"),),
+        unknown_language=3,
+    ),
+    "conflicts_judged.v1": ConflictsJudged(
+        job_key=JOB_KEY,
+        generation=3,
+        engine=ENGINE,
+        raw='{"verdicts": []}',
+        verdicts=(PairVerdict("ce-1", "ce-2", "supersedes", "changed"), PairVerdict("ce-1", "ce-3", "unsure")),
+        refused=(("no_ruling", "perhaps"),),
+        candidates=7,
+    ),
+    "scene_consolidated.v1": SceneConsolidated(
+        job_key=JOB_KEY,
+        generation=4,
+        engine=ENGINE,
+        raw="Ada moved.",
+        scene="home",
+        summary="Ada moved.",
+        cells=("ce-1", "ce-2"),
+        seen="fedcba9876543210" * 2,
+    ),
+    "job_failed.v1": JobFailed(
+        job_key=JOB_KEY, generation=5, engine=ENGINE, raw="cut o", reason="the reply was cut off", attempts=3
+    ),
+    "fact_remembered.v1": FactRemembered(
+        text="Not in 上海, moved — at last.", speaker="Ada", occurred_at=AT - 3, utc_offset_min=60, cells=(CELL,)
+    ),
+    "fact_corrected.v1": FactCorrected(
+        text="Not in 上海, moved — at last.",
+        speaker="Ada",
+        occurred_at=AT - 3,
+        utc_offset_min=60,
+        cells=(CELL,),
+        node_id="ce-1",
+    ),
+    "fact_confirmed.v1": FactConfirmed(node_id="ce-1"),
+    "fact_unpinned.v1": FactUnpinned(node_id="ce-1"),
+    "facts_forgotten.v1": FactsForgotten(node_ids=("ce-1", "ce-2")),
+    "verdict_given.v1": VerdictGiven(first="ce-1", second="ce-2", ruling="compatible"),
+    "verdicts_reviewed.v1": VerdictsReviewed(pairs=(("ce-1", "ce-2"), ("ce-3", "ce-4")), approved=True),
+    "job_requeued.v1": JobRequeued(job_key=JOB_KEY),
+    "nodes_recalled.v1": NodesRecalled(recalls=((AT - 4, ("ce-1", "ce-2")), (AT - 3, ("ce-1",)))),
+    "session_idled.v1": SessionIdled(session="s1", last_event="m9"),
 }
 
 

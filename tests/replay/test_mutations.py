@@ -10,49 +10,52 @@ from typing import Any
 
 import apsw
 import pytest
-from support.stories import BEGIN_MS, SmallEmbedder, created, folded, log_of, messages, said
+from support.folding import ENGINE, START_MS, Memory, days
+from support.stories import SmallEmbedder, folded
 
-from mnemolog.projections import fulltext, vectors
+from mnemolog.projections import vectors
 from mnemolog.projections.connection import open_reader
 from mnemolog.projections.integrity import fast_hash, verify
+from mnemolog.schema.archive import Entry
+from mnemolog.schema.cells import Mention
+from mnemolog.schema.ids import Position
+from mnemolog.schema.outcomes import JobFailed
+from mnemolog.schema.requests import FactConfirmed, FactsForgotten, NodesRecalled
 from mnemolog.schema.tables import FOLD_TABLES, LOCAL_COLUMNS, definitions
 from mnemolog.workers.batches import Batches
 from mnemolog.workers.rebuild import index_vectors
 from mnemolog.workers.space_file import immediate, open_for_writing
 
-#: Rows for the tables that no event of this version fills yet, written as the fold would write them.
-EXTRA = (
-    "INSERT INTO scenes VALUES ('career', 'Ada writes Rust.', 2, 0, 5)",
-    "INSERT INTO scenes VALUES ('garden', 'Tomatoes.', 1, 1, 6)",
-    "INSERT INTO entities VALUES ('en-ada', 'person', 'Ada')",
-    "INSERT INTO entities VALUES ('en-rust', 'tool', 'Rust')",
-    "INSERT INTO entity_aliases VALUES ('ada', 'en-ada')",
-    "INSERT INTO entity_aliases VALUES ('countess', 'en-ada')",
-    "INSERT INTO jobs VALUES ('job-1', 0, 'extract', '[]', 'due')",
-    "INSERT INTO jobs VALUES ('job-2', 1, 'resolve', '[\"a\"]', 'done')",
-    """INSERT INTO nodes (node_id, type, cell_type, content, scene, salience, session, role, speaker, source_type, metadata,
-       occurred_at, utc_offset_min, seq, event_id, valid_from, valid_until, confidence, access_count, last_accessed,
-       decay_rate, fades_at, recorded_at, position_ms, position_seq)
-       VALUES ('ce-1', 'semantic', 'fact', 'Ada writes Rust.', 'career', 0.7, 's0', 'user', 'Ada', 'chat', '{"k":1}',
-       1, 60, 0, 'm00001', 1, 2, 0.9, 3, 4, 0.02, 5, 6, 7, 8)""",
-    "INSERT INTO edges VALUES ('entity', 'ce-1', 'en-ada', 1, 2, 0.9)",
-)
+
+def everything(path: Path) -> list[Entry]:
+    """A log that leaves rows in all fold tables: what was said, learnt, judged, summed up, asked and forgotten."""
+    memory = Memory(path)
+    told = {"scene": "career", "salience": 0.7, "slot": "employer", "entities": (Mention("Acme", "organization"),)}
+    old = memory.state("I work at Acme.", START_MS, "s1", object="acme", cell_type="fact", **told)
+    memory.state("I started at Bolt now.", START_MS + days(1), "s2", object="bolt", cell_type="fact", **told)
+    new = memory.get("SELECT max(node_id) FROM cells WHERE node_id != ?", old)
+    memory.judge((old, new, "supersedes", "changed"), (old, "ce-unknown", "same", "repeated"))
+    plan = memory.state("I will paint the fence.", START_MS + days(2), "s3", cell_type="task", due=START_MS + days(9))
+    memory.add(NodesRecalled(recalls=((START_MS + days(3), (new, plan)),)))
+    memory.add(FactConfirmed(node_id=new))
+    gone = memory.state("I dislike mornings, really.", START_MS + days(4), "s4", scene="career", object="morning")
+    memory.add(FactsForgotten(node_ids=(gone,)))
+    key, generation, _ = memory.due("resolve")[-1]
+    memory.add(JobFailed(job_key=key, generation=generation, engine=ENGINE, reason="no reply", attempts=3))
+    for line in ("Good evening.", "Nothing to report.", "Bye."):
+        memory.say(line, session="s5", metadata={"mood": line})
+    memory.say("I reuse ids.", event_id="s1:I work at Acme.")
+    memory.connection.close()
+    last = memory.log[-1].position
+    return [*memory.log, Entry(Position(last.ms + 1, 0), b"rubbish")]
 
 
 @pytest.fixture(scope="session")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file with a row in each fold table, both indexes complete, everything in the main file."""
-    path = tmp_path_factory.mktemp("sound") / "space.db"
-    log = log_of([created(), *messages(12), said("m00001", "reused"), b"rubbish"])
-    connection = folded(path, log)
-    batches = Batches(connection)
-    with immediate(connection):
-        batches._checksums.begin()
-        for statement in EXTRA:
-            connection.execute(statement)
-        number = connection.execute("SELECT max(number) FROM nodes").get
-        fulltext.add(connection, number, "Ada writes Rust.", "career", "fact")
-        batches._checksums.store()
+    """A file with rows in each fold table, both indexes complete, everything in the main file."""
+    folder = tmp_path_factory.mktemp("sound")
+    path = folder / "space.db"
+    connection = folded(path, everything(folder / "told.db"))
     index_vectors(connection, SmallEmbedder(), None, lambda _: None)
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     connection.close()
@@ -101,7 +104,7 @@ def other_values(value: Any) -> list[Any]:
     if value is None:
         return [0, "0"]
     if isinstance(value, str):
-        return [value + " ", ""]
+        return [value + " ", "" if value else "0"]
     if isinstance(value, bytes):
         return [value[:-1] + bytes([value[-1] ^ 1]), b""]
     return [value + 1, value + 1_000_003] if isinstance(value, int) else [value + 1e-12, value - 1.5]
@@ -163,8 +166,8 @@ def test_no_row_can_be_added_unnoticed(altered: apsw.Connection, table: str) -> 
 
 def test_two_values_swapped_between_rows_are_noticed(altered: apsw.Connection) -> None:
     altered.execute(
-        "UPDATE nodes SET salience = CASE node_id WHEN 'ce-1' THEN 0.5 ELSE 0.7 END "
-        "WHERE node_id IN ('ce-1', (SELECT min(node_id) FROM nodes WHERE type = 'episodic'))"
+        "UPDATE nodes SET salience = CASE type WHEN 'semantic' THEN 0.5 ELSE 0.7 END WHERE node_id IN "
+        "((SELECT min(node_id) FROM nodes WHERE salience = 0.7), (SELECT min(node_id) FROM nodes WHERE salience = 0.5))"
     )
     assert "table nodes: a value differs from what was written" in problems(altered)
 
@@ -230,7 +233,7 @@ def test_a_temporal_edge_that_the_order_does_not_give_is_noticed_even_with_its_c
     batches = Batches(altered)
     with immediate(altered):
         batches._checksums.begin()
-        altered.execute("UPDATE edges SET target = 'ce-1' WHERE kind = 'temporal' AND valid_from > ?", (BEGIN_MS,))
+        altered.execute("UPDATE edges SET target = (SELECT min(node_id) FROM cells) WHERE kind = 'temporal'")
         batches._checksums.store()
     assert any("temporal edges" in problem for problem in problems(altered))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from mnemolog.schema.cells import MAX_SENTENCE_CHARS, Cell, EntityKind, Evidence, Granularity, Mention
@@ -19,6 +21,8 @@ _COARSE: tuple[Granularity, ...] = ("instant", "day", "week", "month", "season",
 _EVERYWHERE = frozenset({"tool", "place"})
 #: What goes on after the time at which it is planned to begin.
 _LASTING = frozenset({"residence", "employer", "diet", "job_title"})
+
+_END_OF = re.compile(r"(?:the )?end of", re.IGNORECASE)
 
 
 class SaidDate(msgspec.Struct, frozen=True):
@@ -96,13 +100,15 @@ def _form(draft: Draft) -> str:
 
 def times(draft: Draft, message: Message, language: str) -> Times:
     """[start, end) and due date of a draft's time phrases, relative to the message's own time."""
-    ahead = draft.modality == "planned" or draft.cell_type in {"task", "risk"} or draft.slot == "location"
+    ahead = draft.modality == "planned" or draft.cell_type in {"task", "risk"} or draft.slot in {"location", "decision"}
     tense: dates.Tense = "future" if ahead and not draft.closed else "past"
     found = Times()
     for phrase in draft.phrases:
         if draft.closed and phrase.part == "since":
             continue  # "I worked there for five years" does not say which
-        span = dates.resolve(phrase, language, message.local_ms, message.utc_offset_min, tense)
+        # What holds "until April" ends in an April to come.
+        towards: dates.Tense = "future" if phrase.part == "until" and not draft.closed else tense
+        span = dates.resolve(phrase, language, message.local_ms, message.utc_offset_min, towards)
         if span is not None:
             found = _with_span(found, phrase, span, draft, message)
     if draft.closed and found.end is None:
@@ -118,8 +124,9 @@ def _with_span(found: Times, phrase: dates.Phrase, span: dates.Span, draft: Draf
     if span.part == "by" or draft.cell_type == "task":
         placed, how = msgspec.structs.replace(found, due=span.end - 1), "due"
     elif span.part in {"until", "before"}:
-        # "until Friday" includes the day, "until June" does not include the month.
-        inclusive = span.part == "until" and span.granularity in {"day", "week"}
+        # "until Friday" includes the day, "until June" does not include the month, "until the end of June" does.
+        whole = span.granularity in {"day", "week"} or _END_OF.match(phrase.point) is not None
+        inclusive = span.part == "until" and whole
         placed, how = msgspec.structs.replace(found, end=span.end if inclusive else span.start), "until"
         day = day if inclusive else first
     elif span.part == "since" or begins:

@@ -38,6 +38,7 @@ class _Talk(msgspec.Struct):
     context: Context
     people: frozenset[str]
     cells: list[Cell] = msgspec.field(default_factory=list)
+    earlier: list[Cell] = msgspec.field(default_factory=list)
     forget: list[ForgetRequest] = msgspec.field(default_factory=list)
     questions: dict[str, tuple[Message, Sentence]] = msgspec.field(default_factory=dict)
     projects: dict[str, str] = msgspec.field(default_factory=dict)
@@ -114,7 +115,7 @@ def _drafts(plain: str, sentence: Sentence, speaker: Speaker, message: Message, 
         return []
     correction = requests.corrected(sentence.text)
     if correction is not None:
-        return corrections.correct(*correction, speaker, (*talk.context.facts, *talk.cells))
+        return corrections.correct(*correction, speaker, (*talk.context.facts, *talk.earlier, *talk.cells))
     project = talk.projects.get(message.session)
     remembered = requests.remembered(plain)
     if remembered is None:
@@ -137,7 +138,10 @@ def _keep(draft: Draft, message: Message, quote: str, tongue: str, talk: _Talk, 
     cell = build(draft, message, quote, tongue, talk.context.scenes)
     if cell.slot == "works_on":
         talk.projects[message.session] = cell.object
-    if message.read or any(_repeats(cell, other) for other in talk.cells):
+    if message.read:
+        talk.earlier.append(cell)
+        return
+    if any(_repeats(cell, other) for other in talk.cells):
         return
     causes = _keep_reason(draft, message, quote, tongue, talk, cell.scene) if draft.cause else ()
     talk.cells.append(msgspec.structs.replace(cell, causes=causes, evidence=(*cell.evidence, *more)))

@@ -18,7 +18,6 @@ from mnemolog.schema.events import (
     MAX_EVENT_BYTES,
     MAX_METADATA_BYTES,
     MAX_NESTING,
-    PAYLOADS,
     SCHEMA_GENERATION,
     Event,
     MessagePublished,
@@ -28,6 +27,7 @@ from mnemolog.schema.events import (
     SpaceCreated,
 )
 from mnemolog.schema.policy import Policy
+from mnemolog.schema.registry import PAYLOADS
 
 AT = 1_773_050_400_000
 

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from mnemolog.schema import tables
 from mnemolog.schema.cells import Cell, CellType, Evidence, Mention
 from mnemolog.schema.checksums import MODULUS, Sum, combined, row_hash, sum_of
-from mnemolog.schema.events import PAYLOADS, Payload
+from mnemolog.schema.events import Payload
 from mnemolog.schema.policy import CapPolicy, DecayPolicy, Policy, TrustPolicy, WindowPolicy
+from mnemolog.schema.registry import PAYLOADS
 from mnemolog.schema.slots import FAMILIES, SLOTS, single_valued, slot_of
 
 # ---- policy ----------------------------------------------------------------------------------------------------

@@ -1,0 +1,153 @@
+"""Commands that reason with a memory: context, chat."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from importlib import import_module
+from typing import Any, cast
+
+import click
+import msgspec
+
+from mnemolog.gateway.chat import Chat, Said, Turn
+from mnemolog.gateway.cli.context import TIME, Context, json_option, now_ms, pass_context, print_json
+from mnemolog.gateway.cli.recording import recording
+from mnemolog.producers import Producer
+from mnemolog.projections.context import DEFAULT_BUDGET, LEAST_BUDGET
+from mnemolog.projections.context import Context as Recalled
+from mnemolog.projections.context import context as recollect
+from mnemolog.projections.progress import writer_position
+from mnemolog.schema.errors import SpaceNotFound
+from mnemolog.schema.model_settings import RULES
+
+_budget = click.option(
+    "--budget",
+    type=click.IntRange(min=LEAST_BUDGET),
+    default=DEFAULT_BUDGET,
+    show_default=True,
+    help="The most tokens, counted by Llama 2's tokenizer.",
+)
+
+
+@click.command(name="context")
+@click.argument("query")
+@_budget
+@click.option("--now", type=TIME, help="Answer as at this time.")
+@click.option("--no-record", is_flag=True, help="Leave no trace of this recall.")
+@json_option
+@pass_context
+def context_(context: Context, /, query: str, budget: int, now: int | None, no_record: bool, as_json: bool) -> None:  # noqa: FBT001
+    """Print what is known about QUERY, packed for a prompt: topics, live facts, messages.
+
+    It is marked as recalled data, every line is dated and attributed, and the ids in brackets name nodes. Put it into
+    a user's message, never among instructions. Nothing relevant is no text at all. Facts in it are reinforced.
+
+    \b
+    mnemolog context "What language should I use for a CLI tool?" --budget 500
+    """
+    at = now_ms() if now is None else now
+    with context.reader() as connection:
+        found = recollect(connection, query, embedder=context.embedder(), now=at, budget=budget)
+    if as_json:
+        print_json({"query": query, "budget": budget, **msgspec.structs.asdict(found)})
+    elif found.text:
+        click.echo(found.text)
+    else:
+        click.echo("nothing relevant", err=True)
+    sys.stdout.flush()
+    with recording(context, at, wanted=not no_record) as record:
+        record(found.facts)
+
+
+@click.command()
+@click.option("--session", help="The conversation that the turns belong to; a new one unless given.")
+@click.option("--speaker", help="Who you are: a stable name or id.")
+@_budget
+@click.option("--no-record", is_flag=True, help="Leave no trace of what is recalled.")
+@json_option
+@pass_context
+def chat(context: Context, /, as_json: bool, **given: Any) -> None:  # noqa: FBT001
+    """Talk with an agent that remembers. Every turn of both sides is published; Ctrl-D or Ctrl-C ends it.
+
+    It answers with the model that MNEMOLOG_MODEL names, at OPENAI_BASE_URL. Without one it says so, and shows the
+    context that the model would have been given. Run `mnemolog up` beside it, which learns from what is said.
+
+    \b
+    mnemolog chat --speaker Ada
+    """
+    name = given["session"] or f"chat-{datetime.now(UTC).isoformat(timespec='seconds')}"
+    at = now_ms()
+    with (
+        context.redis() as url,
+        Producer(context.settings.space, redis_url=url) as producer,
+        recording(context, at, wanted=not given["no_record"]) as record,
+    ):
+        memory = _Memory(context, given["budget"], record)
+        talk = Chat(producer, name, memory, _model(context), speaker=given["speaker"])
+        if writer_position(context.stream(url)) is None:
+            click.echo("no writer is running: what is said is kept, and learnt from when `mnemolog up` runs", err=True)
+        with suppress(KeyboardInterrupt):
+            for text in _lines():
+                _show(talk.turn(text), as_json=as_json)
+        producer.close_session(name)
+
+
+class _Memory:
+    """What the chat recalls: a context from the file as it is at each turn, nothing while there is none."""
+
+    def __init__(self, context: Context, budget: int, record: Callable[[Sequence[str]], None]) -> None:
+        self._context = context
+        self._budget = budget
+        self._record = record
+        self._embedder = context.embedder()
+
+    def __call__(self, text: str, without: frozenset[str]) -> Recalled:
+        try:
+            with self._context.reader() as connection:
+                found = recollect(
+                    connection, text, embedder=self._embedder, now=now_ms(), budget=self._budget, without=without
+                )
+        except SpaceNotFound:
+            return Recalled("", 0, (), (), ())
+        self._record(found.facts)
+        return found
+
+
+def _model(context: Context) -> Callable[[Sequence[Said]], str] | None:
+    """The model that the environment names, None where it names none."""
+    if context.models.model == RULES:
+        click.echo("no model: MNEMOLOG_MODEL names none. Instead of a reply you see what it would be given.", err=True)
+        return None
+    # Loading `openai` takes longer than the rest of a command: only who names a model waits for it.
+    make = import_module("mnemolog.gateway.chat_model").chat_model
+    return cast("Callable[[Sequence[Said]], str]", make(context.models, context.settings.space))
+
+
+def _lines() -> Iterator[str]:
+    """What the user types, line by line, blank lines left out."""
+    prompt = "> " if sys.stdin.isatty() else ""
+    while True:
+        try:
+            line = input(prompt)
+        except EOFError:
+            return
+        if line.strip():
+            yield line
+
+
+def _show(turn: Turn, *, as_json: bool) -> None:
+    if as_json:
+        print_json(turn)
+    elif turn.reply:
+        click.echo(turn.reply)
+    elif turn.problem:
+        click.echo(f"mnemolog: {turn.problem}", err=True)
+    else:
+        click.echo(turn.context.text or "(nothing relevant is remembered)")
+    sys.stdout.flush()
+
+
+COMMANDS = (context_, chat)

@@ -1,0 +1,108 @@
+"""Outcomes: the one event that a worker appends for a job, with all that it concluded and what that cost."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+import msgspec
+
+from mnemolog.schema.cells import Cell, EntityKind, Name, Ruling
+from mnemolog.schema.events import Payload
+
+MAX_RAW_CHARS = 1_000_000
+MAX_CELLS = 200
+
+JobKind = Literal["extract", "resolve", "consolidate"]
+JobKey = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{32}\Z")]
+Generation = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+Raw = Annotated[str, msgspec.Meta(max_length=MAX_RAW_CHARS)]
+
+
+class Engine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Who concluded it and what it cost: tokens as the model's server counted them, cost in US dollars."""
+
+    name: str
+    model: str = ""
+    prompt_version: str = ""
+    calls: Count = 0
+    tokens_in: Count = 0
+    tokens_out: Count = 0
+    cost_usd: float = 0.0
+    took_ms: Count = 0
+
+
+class Outcome(Payload, frozen=True, kw_only=True):
+    """What all outcomes share. `raw` is the engine's reply as it came, `job_key` and `generation` name the job."""
+
+    job_key: JobKey
+    generation: Generation
+    engine: Engine
+    raw: Raw = ""
+
+
+class EntityKey(msgspec.Struct, frozen=True, array_like=True):
+    """An entity that a cell mentions, under the key that the worker normalised its name to."""
+
+    key: Name
+    name: Name
+    kind: EntityKind
+
+
+class ExtractedCell(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A cell with the keys that the worker normalised: its scene is one already; `entities` are keyed."""
+
+    cell: Cell
+    entities: tuple[EntityKey, ...] = ()
+
+
+class CellsExtracted(Outcome, frozen=True, kw_only=True):
+    """What an engine found in a window. `refused` are items of the reply that were no cells, with the reason."""
+
+    TYPE: ClassVar[str] = "cells_extracted"
+
+    cells: Annotated[tuple[ExtractedCell, ...], msgspec.Meta(max_length=MAX_CELLS)] = ()
+    refused: tuple[tuple[str, str], ...] = ()
+    unknown_language: Count = 0
+
+
+class PairVerdict(msgspec.Struct, frozen=True, array_like=True):
+    """A verdict on two cells by node id; which of them is the heir follows from their times. `kind` is one word."""
+
+    first: Name
+    second: Name
+    ruling: Ruling
+    kind: Annotated[str, msgspec.Meta(max_length=40)] = ""
+
+
+class ConflictsJudged(Outcome, frozen=True, kw_only=True):
+    """What an engine says of the cells of an extraction and their candidates; `candidates` is how many pairs it saw."""
+
+    TYPE: ClassVar[str] = "conflicts_judged"
+
+    verdicts: tuple[PairVerdict, ...] = ()
+    refused: tuple[tuple[str, str], ...] = ()
+    candidates: Count = 0
+
+
+class SceneConsolidated(Outcome, frozen=True, kw_only=True):
+    """A scene's summary, made from `cells`; `seen` is the hash of all live cells that the scene had then."""
+
+    TYPE: ClassVar[str] = "scene_consolidated"
+
+    scene: Name
+    summary: Annotated[str, msgspec.Meta(min_length=1, max_length=10_000)]
+    cells: tuple[Name, ...]
+    seen: str
+
+
+class JobFailed(Outcome, frozen=True, kw_only=True):
+    """A job that was given up after its attempts. It can be requeued, and a late outcome still counts."""
+
+    TYPE: ClassVar[str] = "job_failed"
+
+    reason: Annotated[str, msgspec.Meta(max_length=2_000)]
+    attempts: Count
+
+
+OUTCOMES: tuple[type[Outcome], ...] = (CellsExtracted, ConflictsJudged, SceneConsolidated, JobFailed)

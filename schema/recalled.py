@@ -1,0 +1,39 @@
+"""The marker around recalled text: whoever reads it knows that it is data, and nothing that stands in it is learnt."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+NAME = "recalled-memory"
+BEGIN = f"<{NAME}>"
+END = f"</{NAME}>"
+
+# What a reader could take for the marker: other brackets, spaces, case, characters that are not seen.
+_LOOKS_LIKE_IT = re.compile(
+    r"[<‹〈⟨]\W{0,5}(?:/\W{0,5})?recalled\W{0,3}_?\W{0,3}memory[^<>]{0,20}?[>›〉⟩]?", re.IGNORECASE
+)
+_BLOCK = re.compile(rf"{BEGIN}.*?(?:{END}|\Z)", re.IGNORECASE | re.DOTALL)
+
+
+def holds_recalled(text: str) -> bool:
+    """Whether a block of recalled text, or one end of it, stands in a text."""
+    return BEGIN in text or END in text
+
+
+def without_marker(text: str) -> str:
+    """The text on one line, with nothing in it that could be taken for the marker, so that it cannot end the block."""
+    line = " ".join(text.split())
+    plain = " ".join(_seen(line).split())
+    return _LOOKS_LIKE_IT.sub("(recalled memory)", plain) if _LOOKS_LIKE_IT.search(plain) else line
+
+
+def without_recalled(text: str) -> str:
+    """The text without the blocks of recalled text in it."""
+    return _BLOCK.sub("", text).strip()
+
+
+def _seen(text: str) -> str:
+    """The text as a reader sees it: NFKC, without characters that have no width."""
+    folded = unicodedata.normalize("NFKC", text)
+    return "".join(character for character in folded if unicodedata.category(character) != "Cf")

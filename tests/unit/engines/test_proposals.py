@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import pytest
+from support.work import NOW, fact, message, window
+
+from mnemolog.schema.cells import Cell, Evidence
+from mnemolog.schema.outcomes import EntityKey
+from mnemolog.schema.times import parse
+from mnemolog.workers.engines.proposals import read_proposals
+
+SAID = "I'm writing in Rust now."
+ASKED = "You live in Berlin, right?"
+WORK = window(
+    message("e0", "I prefer Python.", read=True),
+    message("a1", ASKED, role="assistant", speaker=None),
+    message("e1", SAID),
+    message("b1", "My boss Ada likes Go.", speaker="Ben"),
+    message("n1", "I own a cat.", speaker=None),
+    scenes=("career",),
+    facts=(fact("ce-9", "The Apollo project uses Go.", subject="Apollo"),),
+)
+
+
+def proposal(**given):
+    return {
+        "content": "Ada writes in Rust.",
+        "cell_type": "preference",
+        "subject": "Ada",
+        "scene": "programming",
+        "evidence": [{"event_id": "e1", "quote": SAID}],
+        **given,
+    }
+
+
+def only(work=WORK, **given) -> Cell:
+    cells, refused = read_proposals([proposal(**given)], work)
+    assert refused == ()
+    return cells[0].cell
+
+
+def reason(**given) -> str:
+    cells, refused = read_proposals([proposal(**given)], WORK)
+    assert cells == ()
+    return refused[0][0]
+
+
+def test_a_short_proposal_becomes_a_whole_cell():
+    assert only(slot="preferred_programming_language", object="Rust") == Cell(
+        content="Ada writes in Rust.",
+        cell_type="preference",
+        subject="Ada",
+        evidence=(Evidence("e1", SAID),),
+        scene="programming",
+        salience=0.7,
+        slot="preferred_programming_language",
+        object="rust",
+        stated_by="Ada",
+    )
+
+
+@pytest.mark.parametrize("name", ["Career", "career ", "Careers", "the careers", "CAREER"])
+def test_spellings_of_a_scene_are_one_scene(name):
+    assert only(scene=name).scene == "career"
+
+
+@pytest.mark.parametrize("name", ["misc", "general", "", None, "the other"])
+def test_a_scene_that_says_nothing_is_replaced_by_what_the_cell_is_about(name):
+    assert only(scene=name, slot="employer", object="Acme").scene == "career"
+
+
+def test_a_scene_has_at_most_five_words():
+    assert len(only(scene="one long name of a scene that goes on and on").scene.split()) <= 5
+
+
+@pytest.mark.parametrize("name", ["I", "me", "the user", "We", "ada", "ADA "])
+def test_the_speaker_is_one_subject_however_named(name):
+    assert only(subject=name).subject == "Ada"
+
+
+def test_a_user_without_a_name_is_the_user():
+    assert only(subject="I", evidence=[{"event_id": "n1", "quote": "I own a cat."}]).subject == "user"
+
+
+def test_a_known_subject_is_spelt_as_it_is_known():
+    assert only(subject="apollo").subject == "Apollo"
+
+
+def test_hearsay_is_never_believed_like_a_persons_own_words():
+    said = [{"event_id": "b1", "quote": "My boss Ada likes Go."}]
+    assert only(evidence=said, basis="first_person").basis == "others"
+    assert only(evidence=said, basis="first_person").stated_by == "Ben"
+    assert only(basis="others").basis == "first_person"
+    assert only(basis="inferred").basis == "inferred"
+
+
+def test_dates_are_meant_in_the_offset_of_the_message():
+    cell = only(holds_from="2026-02", holds_until="2026-03-15")
+    assert cell.holds_from == parse("2026-02-01T00:00:00+01:00")
+    assert cell.holds_until == parse("2026-03-16T00:00:00+01:00")
+    assert cell.granularity == "month"
+    assert only(due="2026-03-13").due == parse("2026-03-13T23:59:59.999+01:00")
+    assert only(holds_until="now").holds_until == NOW
+
+
+def test_a_stated_granularity_may_be_coarser_than_the_date():
+    assert only(holds_from="2026-02-01", granularity="month").granularity == "month"
+    assert only(granularity="month").granularity is None
+
+
+@pytest.mark.parametrize(
+    "given", [{"holds_from": "soon"}, {"due": "2026-02-31"}, {"holds_from": "2026", "holds_until": "2019"}]
+)
+def test_a_cell_with_an_impossible_time_is_refused(given):
+    assert reason(**given) == "bad_time"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"content": ""},
+        {"content": "x" * 1_001},
+        {"cell_type": "rumour"},
+        {"salience": 7},
+        {"polarity": 0},
+        {"subject": None},
+        {"evidence": "e1"},
+        {"evidence": [{"event_id": "e1", "quote": ""}]},
+        {"subject": "x" * 300},
+    ],
+)
+def test_a_cell_that_is_malformed_is_refused(given):
+    assert reason(**given) == "invalid"
+
+
+def test_a_cell_that_quotes_unknown_messages_is_refused():
+    assert reason(evidence=[{"event_id": "e99", "quote": SAID}]) == "unknown_message"
+    assert reason(evidence=[]) == "no_evidence"
+
+
+def test_earlier_context_makes_no_cells_again():
+    assert reason(evidence=[{"event_id": "e0", "quote": "I prefer Python."}]) == "no_evidence"
+    both = [{"event_id": "e0", "quote": "I prefer Python."}, {"event_id": "e1", "quote": SAID}]
+    assert only(evidence=both).evidence == (Evidence("e1", SAID),)
+
+
+def test_a_yes_to_an_assistants_proposal_quotes_both_and_is_the_users():
+    cell = only(evidence=[{"event_id": "e1", "quote": SAID}, {"event_id": "a1", "quote": ASKED}])
+    assert [said.event_id for said in cell.evidence] == ["e1", "a1"]
+    assert (cell.stated_by, cell.basis) == ("Ada", "first_person")
+
+
+def test_the_others_stand_when_one_is_refused():
+    cells, refused = read_proposals([7, proposal(), {"content": "x"}], WORK)
+    assert len(cells) == 1
+    assert [why for why, _ in refused] == ["invalid", "invalid"]
+
+
+def test_causes_follow_the_cells_that_stand():
+    cells, refused = read_proposals(
+        [{"content": "broken"}, proposal(content="The vendor is late."), proposal(causes=["1", 0, 9, "ce-9"])], WORK
+    )
+    assert cells[1].cell.causes == (0, "ce-9")
+    assert [why for why, _ in refused] == ["invalid", "unknown_cause", "unknown_cause"]
+
+
+def test_entities_have_keys_and_known_kinds():
+    cells, _ = read_proposals(
+        [proposal(entities=[{"name": "Rust", "kind": "software"}, {"name": "Zen", "kind": "mood"}, {"name": " "}])],
+        WORK,
+    )
+    assert cells[0].entities == (EntityKey("rust", "Rust", "tool"), EntityKey("zen", "Zen", "concept"))
+
+
+@pytest.mark.parametrize(
+    ("given", "slot"),
+    [
+        ("Preferred Programming Language", "preferred_programming_language"),
+        ("employer", "employer"),
+        ("…", None),
+        (None, None),
+    ],
+)
+def test_slots_are_written_in_one_way(given, slot):
+    assert only(slot=given).slot == slot
+
+
+def test_what_is_over_is_written_as_objects_are():
+    assert only(ends="the cars").ends == "car"
+    assert only(ends="*").ends == "*"
+    assert only(ends="").ends is None
+
+
+def test_a_nul_character_does_not_reach_the_tables():
+    cell = only(content="Ada\x00 writes.", subject="Ada\x00", object="ru\x00st", scope="\x00")
+    assert "\x00" not in repr(cell)
+
+
+def test_only_the_first_two_hundred_items_are_looked_at():
+    cells, refused = read_proposals([proposal(content=f"Fact {number}.") for number in range(205)], WORK)
+    assert len(cells) == 200
+    assert refused == (("too_many", "5 items after the first 200"),)
