@@ -5,7 +5,8 @@
 
 PYTHON ?= python3
 VENV ?= .venv
-JOBS ?= 2
+# Many tests wait for other processes, so a few more than the processors are kept busy.
+JOBS ?= 4
 
 BIN := $(VENV)/bin
 PACKAGES := schema producers projections workers gateway
@@ -30,7 +31,7 @@ demo: $(INSTALLED)
 	$(BIN)/python examples/demo.py
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
