@@ -71,7 +71,7 @@ class Pair(msgspec.Struct):
 
 
 def cells_of(con: apsw.Connection) -> dict[str, Cell]:
-    rows = rows(
+    found = rows(
         con,
         "SELECT node_id, start, stated_end, occurred_at, seq, event_id, cell, retracted FROM cells JOIN nodes USING (node_id)",
     )
@@ -84,7 +84,7 @@ def cells_of(con: apsw.Connection) -> dict[str, Cell]:
             msgspec.json.decode(cell).get("correction", False),
             retracted == "forgotten",
         )
-        for node_id, start, end, occurred_at, seq, event_id, cell, retracted in rows
+        for node_id, start, end, occurred_at, seq, event_id, cell, retracted in found
     }
 
 
