@@ -38,6 +38,9 @@ from mnemolog.workers.space_writer import SpaceWriter
 log = logging.getLogger("mnemolog.dispatcher")
 
 PAUSE_S = 0.2
+#: At least so long between two turns: a turn after every small batch would slow the writer down.
+REST_S = 0.05
+BACKLOG_REST_S = 0.5
 RETRY_S = 2.0
 #: So many jobs are handed out before their rows are written.
 CHUNK = 16
@@ -302,6 +305,8 @@ class Dispatcher:
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._stop = threading.Event()
+        #: Whether the writer has much to do itself.
+        self.backlog = False
         self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
 
     def add(self, writer: SpaceWriter) -> None:
@@ -340,6 +345,7 @@ class Dispatcher:
             for space in spaces:
                 if not self._stop.is_set():
                     self._turn(space)
+            self._stop.wait(BACKLOG_REST_S if self.backlog else REST_S)
 
     def _turn(self, space: str) -> None:
         """One turn for one space. What fails is logged once and tried again later."""

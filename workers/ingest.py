@@ -115,7 +115,8 @@ class Ingest:
         self._troubled = False
         positions = self._positions()
         found = self._read(positions, block_ms) if positions else {}
-        self._housekeeper.backlog = any(len(entries) >= self._count for entries in found.values())
+        backlog = any(len(entries) >= self._count for entries in found.values())
+        self._housekeeper.backlog = self._dispatcher.backlog = backlog
         folded = sum(self._guarded(space, found.get(space, [])) for space in positions)
         if self._troubled:
             time.sleep(self._pause_s())
