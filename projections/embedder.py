@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -46,23 +47,19 @@ class WordLlamaEmbedder:
     """The mean of static token vectors, from the weights in the `wordllama` wheel; needs no network.
 
     It reads the wheel's files without importing the package, which would reconfigure logging and, by default,
-    look for a download. The files are loaded at the first use (about 0.1 s, 40 MB).
+    look for a download. The files are loaded at the first use (about 0.1 s, 40 MB), once a process.
     """
 
     name = "wordllama-l2-supercat-256"
     dimension = 256
 
-    def __init__(self) -> None:
-        self._loaded: tuple[Tokenizer, NDArray[np.float32]] | None = None
-
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """See Embedder. A text counts with its first 512 tokens. Raises NotInstalled without the weights."""
-        if self._loaded is None:
-            self._loaded = _load()
+        loaded = load_weights()
         vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
         for start in range(0, len(texts), _BATCH_TEXTS):
             batch = texts[start : start + _BATCH_TEXTS]
-            vectors[start : start + len(batch)] = self._means(*self._loaded, batch)
+            vectors[start : start + len(batch)] = self._means(*loaded, batch)
         return unit_rows(vectors)
 
     def _means(self, tokenizer: Tokenizer, weights: NDArray[np.float32], texts: Sequence[str]) -> NDArray[np.float32]:
@@ -84,7 +81,12 @@ def unit_rows(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     return scaled
 
 
-def _load() -> tuple[Tokenizer, NDArray[np.float32]]:
+@cache
+def load_weights() -> tuple[Tokenizer, NDArray[np.float32]]:
+    """The tokenizer and the vectors of its tokens. Loading holds up all threads: a writer does it before it starts.
+
+    Raises NotInstalled without the package.
+    """
     spec = find_spec("wordllama")
     if spec is None or spec.origin is None:
         raise NotInstalled("the default embedder needs the package `wordllama`: pip install wordllama")

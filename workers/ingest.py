@@ -12,7 +12,7 @@ import apsw
 import redis
 
 from mnemolog.projections import vectors
-from mnemolog.projections.embedder import Embedder, WordLlamaEmbedder
+from mnemolog.projections.embedder import Embedder, WordLlamaEmbedder, load_weights
 from mnemolog.schema import keys
 from mnemolog.schema.archive import Entry
 from mnemolog.schema.errors import LogFull, LogRefused, LogUnavailable, MnemologError, StaleWriter
@@ -96,6 +96,8 @@ class Ingest:
         `discover` is called between reads and may `hold` more spaces. What ends one space (`failures`) leaves the
         others alone.
         """
+        # Now, and not when the first messages are waiting.
+        load_weights()
         self._housekeeper.start()
         self._dispatcher.start()
         try:
