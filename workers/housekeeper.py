@@ -23,7 +23,7 @@ WAL_FILE_BYTES = 64 * 1024 * 1024
 PAGE_BYTES = 4096
 PAUSE_S = 0.5
 #: Between two batches of vectors while the writer has a backlog: text comes first.
-BACKLOG_PAUSE_S = 0.1
+BACKLOG_PAUSE_S = 0.5
 RETRY_S = 5.0
 
 

@@ -125,13 +125,14 @@ def _add_edge(ctx: Context, source: str, target: str, target_occurred_at: int) -
 
 
 def _count(ctx: Context, episode: Episode) -> tuple[int, int]:
-    counted: tuple[int, int] = ctx.get(
+    ctx.run(
         "INSERT INTO sessions VALUES (?1, 1, ?3, ?2, ?2, NULL, ?4, ?5) ON CONFLICT (session) DO UPDATE SET "
         "messages = messages + 1, pending = pending + ?3, opened_at = min(ifnull(opened_at, ?2), ?2), "
-        "newest_at = max(ifnull(newest_at, ?2), ?2), last_event = ?4, last_recorded_at = ?5 "
-        "RETURNING messages, pending",
+        "newest_at = max(ifnull(newest_at, ?2), ?2), last_event = ?4, last_recorded_at = ?5",
         (episode.session, episode.occurred_at, int(episode.job_key == windows.PENDING), ctx.event_id, ctx.now),
     )
+    # Not RETURNING: it costs four times as much as this.
+    counted: tuple[int, int] = ctx.get("SELECT messages, pending FROM sessions WHERE session = ?", (episode.session,))
     return counted
 
 
