@@ -33,7 +33,6 @@ class SpaceKeeper:
     def __init__(self, writer: SpaceWriter) -> None:
         self._writer = writer
         self._connection = open_for_writing(writer.settings.file)
-        self._wal = writer.settings.file.with_name(writer.settings.file.name + "-wal")
 
     def index_some(self, embedder: Embedder) -> bool:
         """Gives up to VECTOR_BATCH nodes their vectors; whether there were any. Raises StaleWriter."""
@@ -54,11 +53,11 @@ class SpaceKeeper:
 
         Raises StaleWriter.
         """
-        pending = self._pending_bytes()
+        held, pending = self._wal_bytes()
         if pending > WAL_PENDING_BYTES or (idle and pending):
             self._move("PASSIVE")
-            if self._wal.stat().st_size > WAL_FILE_BYTES:
-                self._cut_wal()
+            if held > WAL_FILE_BYTES:
+                self._restart_wal()
         self._tidy_archive()
 
     def _move(self, mode: str) -> None:
@@ -66,19 +65,20 @@ class SpaceKeeper:
         self._writer.archive.sync()
         self._checkpoint(mode)
 
-    def _cut_wal(self) -> None:
+    def _restart_wal(self) -> None:
         """Lets the write-ahead log start again from its beginning, unless somebody is reading it."""
         self._connection.set_busy_timeout(0)
         try:
             with self._writer.lock:
-                self._move("TRUNCATE")
+                # Not TRUNCATE: giving back a large file's space takes a tenth of a second.
+                self._move("RESTART")
         finally:
             self._connection.set_busy_timeout(BUSY_TIMEOUT_MS)
 
-    def _pending_bytes(self) -> int:
-        """How much of the write-ahead log is not in the file yet; its file never shrinks by itself."""
+    def _wal_bytes(self) -> tuple[int, int]:
+        """How much the write-ahead log holds since it last began, and how much of that is not in the file yet."""
         _, frames, moved = self._checkpoint("NOOP")
-        return max(0, frames - moved) * PAGE_BYTES
+        return frames * PAGE_BYTES, max(0, frames - moved) * PAGE_BYTES
 
     def _checkpoint(self, mode: str) -> tuple[int, int, int]:
         """(busy, frames in the log, frames moved), as PRAGMA wal_checkpoint reports."""
