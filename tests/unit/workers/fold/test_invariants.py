@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from itertools import pairwise, permutations
 from pathlib import Path
 from typing import Any
@@ -271,3 +272,21 @@ def test_a_new_policy_tells_anew_when_facts_fade(memory: Memory) -> None:
     sooner = memory.get("SELECT fades_at FROM nodes WHERE node_id = ?", fact)
     memory.add(PolicySet(policy=Policy()))
     assert sooner < memory.get("SELECT fades_at FROM nodes WHERE node_id = ?", fact)
+
+
+# ---- extraction ------------------------------------------------------------------------------------------------
+
+
+def test_many_cells_of_one_long_message_are_checked_without_reading_it_each_time(
+    memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    normalize = unicodedata.normalize
+    monkeypatch.setattr(unicodedata, "normalize", lambda form, text: (read.append(text), normalize(form, text))[1])
+    text = "I work at Acme now. " * 50
+    message = memory.say(text)
+    memory.close()
+    told = cell("Fact.", message)
+    said = (Evidence(message, "I work at Acme"),)
+    memory.extract(*(msgspec.structs.replace(told, content=f"Fact {n}.", evidence=said) for n in range(20)))
+    assert read.count(text) == 1
