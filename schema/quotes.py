@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from mnemolog.schema.cells import MIN_QUOTE_CHARS
 
@@ -22,7 +23,11 @@ def plain(text: str) -> str:
     return _SPACE.sub(" ", unicodedata.normalize("NFKC", text).casefold().translate(_UNIFIED)).strip()
 
 
+#: The cells of a window quote the same few messages, and a long one takes a second.
+_plain_message = lru_cache(maxsize=8)(plain)
+
+
 def is_quote_of(quote: str, message: str) -> bool:
     """Whether a quote is evidence: a part of the message of at least 8 characters, or the whole message."""
-    wanted, whole = plain(quote), plain(message)
+    wanted, whole = plain(quote), _plain_message(message)
     return bool(wanted) and (wanted == whole or (len(wanted) >= MIN_QUOTE_CHARS and wanted in whole))

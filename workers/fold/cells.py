@@ -241,11 +241,16 @@ def _link_causes(ctx: Context, items: Sequence[ExtractedCell], ids: Sequence[Nod
     """Causal edges, cause → effect, between the cells of a reply or from nodes that it names."""
     for item, effect in zip(items, ids, strict=True):
         for cause in item.cell.causes if effect else ():
-            source = ids[cause] if isinstance(cause, int) and 0 <= cause < len(ids) else None
-            if isinstance(cause, str) and ctx.get("SELECT 1 FROM cells WHERE node_id = ?", (cause,)):
-                source = NodeId(cause)
-            if source is None or source == effect:
+            source = _cause_id(items, cause)
+            if source == effect or ctx.get("SELECT 1 FROM cells WHERE node_id = ?", (source,)) is None:
                 ctx.refuse("unknown_cause", f"{item.cell.content!r} names {cause!r} as its cause")
             else:
                 since = ctx.get("SELECT valid_from FROM nodes WHERE node_id = ?", (effect,))
                 _add_edge(ctx, "causal", source, str(effect), since)
+
+
+def _cause_id(items: Sequence[ExtractedCell], cause: int | str) -> str:
+    """The node that a cause names; one of the reply may be there since an earlier reply."""
+    if isinstance(cause, str):
+        return cause
+    return cell_id(items[cause].cell) if 0 <= cause < len(items) else ""

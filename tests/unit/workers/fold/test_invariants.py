@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from itertools import pairwise, permutations
 from pathlib import Path
 from typing import Any
@@ -271,3 +272,32 @@ def test_a_new_policy_tells_anew_when_facts_fade(memory: Memory) -> None:
     sooner = memory.get("SELECT fades_at FROM nodes WHERE node_id = ?", fact)
     memory.add(PolicySet(policy=Policy()))
     assert sooner < memory.get("SELECT fades_at FROM nodes WHERE node_id = ?", fact)
+
+
+# ---- extraction ------------------------------------------------------------------------------------------------
+
+
+def test_many_cells_of_one_long_message_are_checked_without_reading_it_each_time(
+    memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    normalize = unicodedata.normalize
+    monkeypatch.setattr(unicodedata, "normalize", lambda form, text: (read.append(text), normalize(form, text))[1])
+    text = "I work at Acme now. " * 50
+    message = memory.say(text)
+    memory.close()
+    told = cell("Fact.", message)
+    said = (Evidence(message, "I work at Acme"),)
+    memory.extract(*(msgspec.structs.replace(told, content=f"Fact {n}.", evidence=said) for n in range(20)))
+    assert read.count(text) == 1
+
+
+def test_what_is_found_when_a_window_is_read_again_may_have_a_cause_that_was_found_before(memory: Memory) -> None:
+    text = "The release may slip because the vendor is late."
+    message = memory.say(text)
+    memory.close()
+    cause = cell(text, message, object="vendor late")
+    (cause_id,) = memory.extract(cause)
+    memory.add(JobRequeued(job_key=memory.get("SELECT job_key FROM jobs WHERE kind = 'extract'")))
+    _, risk_id = memory.extract(cause, cell(text, message, cell_type="risk", object="slip", causes=(0,)))
+    assert memory.rows("SELECT source, target FROM edges WHERE kind = 'causal'") == [(cause_id, risk_id)]
