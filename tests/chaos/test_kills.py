@@ -142,10 +142,10 @@ def test_writers_killed_again_and_again_fold_every_event_once(
 
     with start_cli("--data", space.data, "--redis", redis_url, "ingest") as writer:
         wait_until(lambda: position(space) == top(redis), 60.0, "the last writer to catch up")
+        wait_until(lambda: len(list(space.archive.glob("*.gz"))) > 1, 30.0, "the full segments to be sealed")
         writer.interrupt()
         assert writer.wait() == 0, writer.output
 
-    assert len(list(space.archive.glob("*.gz"))) > 1
     assert rows(space.file, "SELECT count(*), count(DISTINCT event_id) FROM nodes") == [(EVENTS, EVENTS)]
     assert rows(space.file, "SELECT count(*) FROM events") == [(EVENTS + 1,)]
     assert rows(space.file, "SELECT * FROM dead_letters") == []
