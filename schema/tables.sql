@@ -67,6 +67,7 @@ CREATE TABLE nodes (
 ) STRICT;
 CREATE INDEX nodes_in_session ON nodes (session, occurred_at, seq, event_id) WHERE type = 'episodic';
 CREATE INDEX nodes_in_time ON nodes (occurred_at);
+CREATE INDEX nodes_by_speaker ON nodes (speaker, role);
 CREATE INDEX nodes_pending ON nodes (session, occurred_at, seq, event_id) WHERE job_key = '';
 CREATE INDEX nodes_in_scene ON nodes (scene) WHERE scene IS NOT NULL;
 
