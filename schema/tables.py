@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import resources
 
 #: Grows whenever the same log would fold to other tables; a file of another version is rebuilt.
-FOLD_VERSION = 1
+FOLD_VERSION = 2
 
 #: The tables that the fold writes, in the order in which they are hashed; `space` holds the position.
 FOLD_TABLES = (
@@ -25,6 +25,8 @@ FOLD_TABLES = (
     "entity_aliases",
     "jobs",
     "dead_letters",
+    "recalls",
+    "recalled_nodes",
 )
 
 #: Columns that are local to one file and stand in no hash.

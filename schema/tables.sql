@@ -21,17 +21,21 @@ CREATE TABLE events (
     UNIQUE (ms, seq)
 ) STRICT, WITHOUT ROWID;
 
+-- The newest message has the last place in the order of time, the last one that on the log; `waiting` is a list of
+-- [occurred_at, seq, event_id], one for each message whose window is still open, in order of time.
 CREATE TABLE sessions (
     session TEXT PRIMARY KEY,
     messages INTEGER NOT NULL,
-    pending INTEGER NOT NULL,
+    waiting TEXT NOT NULL,
     opened_at INTEGER,
     newest_at INTEGER,
+    newest_seq INTEGER,
+    newest_event TEXT,
     closed_at INTEGER,
     last_event TEXT,
     last_recorded_at INTEGER
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX sessions_pending ON sessions (newest_at) WHERE pending > 0;
+CREATE INDEX sessions_waiting ON sessions (newest_at) WHERE waiting != '[]';
 
 -- `number` is local to the file (full text and vectors refer to it) and in no hash.
 CREATE TABLE nodes (
@@ -60,7 +64,7 @@ CREATE TABLE nodes (
     decay_rate REAL NOT NULL,
     fades_at INTEGER,
     hidden INTEGER NOT NULL,
-    job_key TEXT,
+    extractable INTEGER NOT NULL,
     recorded_at INTEGER NOT NULL,
     position_ms INTEGER NOT NULL,
     position_seq INTEGER NOT NULL
@@ -68,11 +72,11 @@ CREATE TABLE nodes (
 CREATE INDEX nodes_in_session ON nodes (session, occurred_at, seq, event_id) WHERE type = 'episodic';
 CREATE INDEX nodes_in_time ON nodes (occurred_at);
 CREATE INDEX nodes_by_speaker ON nodes (speaker, role);
-CREATE INDEX nodes_pending ON nodes (session, occurred_at, seq, event_id) WHERE job_key = '';
 CREATE INDEX nodes_in_scene ON nodes (scene) WHERE scene IS NOT NULL;
 
 -- What a cell says beyond its node. `start` is its own beginning; nodes.valid_from may be an older one that a
--- correction took over. `heir` is the cell that took its place first.
+-- correction took over. `heir` is the cell that took its place first. `untrue` is 1 where a correction says that it
+-- never was so, though a person may have had it forgotten since.
 CREATE TABLE cells (
     node_id TEXT PRIMARY KEY REFERENCES nodes (node_id),
     subject TEXT NOT NULL,
@@ -87,6 +91,7 @@ CREATE TABLE cells (
     due INTEGER,
     heir TEXT,
     retracted TEXT CHECK (retracted IN ('forgotten', 'corrected')),
+    untrue INTEGER NOT NULL,
     pinned INTEGER NOT NULL,
     job_key TEXT,
     cell TEXT NOT NULL
@@ -201,6 +206,37 @@ CREATE TABLE dead_letters (
     state TEXT NOT NULL CHECK (state IN ('parked', 'requeued', 'discarded')),
     PRIMARY KEY (ms, seq)
 ) STRICT, WITHOUT ROWID;
+
+-- What was asked through a door, of the file as of a position, and what the answer told; `query` is empty where only
+-- its salted hash is kept, or where it was itself the message `message` (a node id).
+CREATE TABLE recalls (
+    recall_id TEXT PRIMARY KEY,
+    event_id TEXT NOT NULL,
+    asked_at INTEGER NOT NULL,
+    about INTEGER NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('recall', 'context')),
+    query TEXT NOT NULL,
+    query_chars INTEGER NOT NULL,
+    query_hash TEXT NOT NULL,
+    message TEXT,
+    position_ms INTEGER NOT NULL,
+    position_seq INTEGER NOT NULL,
+    options TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    reinforces INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX recalls_in_time ON recalls (asked_at);
+
+-- The lines of an answer in order; `node_id` is a scene's key where `kind` is 'scene'.
+CREATE TABLE recalled_nodes (
+    recall_id TEXT NOT NULL REFERENCES recalls (recall_id),
+    place INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    node_id TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    PRIMARY KEY (recall_id, place)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX recalled_nodes_by_node ON recalled_nodes (node_id);
 
 -- From here on nothing is part of the log's story, and nothing is in a hash.
 

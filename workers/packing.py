@@ -59,13 +59,13 @@ _WINDOW = f"""
 """
 _EARLIER = f"""
     SELECT {_MESSAGE} FROM nodes
-    WHERE type = 'episodic' AND session = ?1 AND hidden = 0 AND job_key IS NOT NULL
+    WHERE type = 'episodic' AND session = ?1 AND hidden = 0 AND extractable
         AND (occurred_at, seq, event_id) < (SELECT occurred_at, seq, event_id FROM nodes WHERE node_id = ?2)
     ORDER BY occurred_at DESC, seq DESC, event_id DESC LIMIT {EARLIER_MESSAGES}
 """
 _ELSEWHERE = f"""
     SELECT {_MESSAGE} FROM nodes
-    WHERE type = 'episodic' AND role = 'user' AND speaker IS ?2 AND hidden = 0 AND job_key IS NOT NULL
+    WHERE type = 'episodic' AND role = 'user' AND speaker IS ?2 AND hidden = 0 AND extractable
         AND occurred_at <= ?3
         AND (occurred_at, seq, event_id) < (SELECT occurred_at, seq, event_id FROM nodes WHERE node_id = ?1)
     ORDER BY occurred_at DESC, seq DESC, event_id DESC LIMIT {ELSEWHERE_MESSAGES}

@@ -390,7 +390,7 @@ def test_a_quiet_session_closes_its_window_once(desk: Desk, monkeypatch: pytest.
     assert isinstance(idled.payload, SessionIdled)
     assert idled.payload.session == "chat"
     assert [kind for _, _, kind in desk.jobs("due")] == ["extract"]
-    assert desk.get("SELECT pending FROM sessions") == 0
+    assert desk.get("SELECT waiting FROM sessions") == "[]"
 
 
 def _clock(step: float) -> Callable[[], float]:

@@ -185,21 +185,23 @@ def assert_windows(con: apsw.Connection) -> None:
     jobs = rows(con, "SELECT DISTINCT job_key, inputs FROM jobs WHERE kind = 'extract'")
     for _, inputs in jobs:
         covered.update(msgspec.json.decode(inputs))
-    keys = {node_id: key for key, inputs in jobs for node_id in msgspec.json.decode(inputs)}
-    waiting: Counter[str] = Counter()
-    for node_id, session, key in rows(
-        con, "SELECT node_id, session, job_key FROM nodes WHERE type = 'episodic' AND job_key IS NOT NULL"
+    waiting: dict[str, list[tuple[int, int, str]]] = defaultdict(list)
+    places: dict[str, list[tuple[int, int, str]]] = defaultdict(list)
+    for node_id, session, extractable, *place in rows(
+        con, "SELECT node_id, session, extractable, occurred_at, seq, event_id FROM nodes WHERE type = 'episodic'"
     ):
-        waiting[session] += key == ""
-        assert covered.pop(node_id, 0) == (key != "")
-        assert keys.get(node_id, "") == key
+        places[session].append(tuple(place))
+        times = covered.pop(node_id, 0)
+        assert times <= extractable
+        if extractable and not times:
+            waiting[session].append(tuple(place))
     assert not covered
-    for session, messages, pending in rows(con, "SELECT session, messages, pending FROM sessions"):
-        assert pending == waiting[session]
-        assert (
-            messages
-            == con.execute("SELECT count(*) FROM nodes WHERE type = 'episodic' AND session = ?", (session,)).get
-        )
+    for session, messages, waits, *newest in rows(
+        con, "SELECT session, messages, waiting, newest_at, newest_seq, newest_event FROM sessions"
+    ):
+        assert [tuple(place) for place in msgspec.json.decode(waits)] == sorted(waiting[session])
+        assert messages == len(places[session])
+        assert tuple(newest) == max(places[session], default=(None, None, None))
 
 
 def assert_jobs(con: apsw.Connection) -> None:

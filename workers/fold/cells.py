@@ -163,8 +163,8 @@ def _insert(ctx: Context, node_id: str, cell: Cell, source: Source, job_key: str
     ctx.run(
         "INSERT INTO nodes (node_id, type, cell_type, content, scene, salience, session, speaker, source_type, "
         "occurred_at, utc_offset_min, seq, event_id, valid_from, valid_until, confidence, access_count, "
-        "last_accessed, decay_rate, hidden, recorded_at, position_ms, position_seq) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, 0, ?, ?, ?)",
+        "last_accessed, decay_rate, hidden, extractable, recorded_at, position_ms, position_seq) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, 0, 0, ?, ?, ?)",
         (
             node_id,
             _NODE_TYPES.get(cell.cell_type, "semantic"),
@@ -190,7 +190,7 @@ def _insert(ctx: Context, node_id: str, cell: Cell, source: Source, job_key: str
     )
     fulltext.add(ctx.connection, ctx.connection.last_insert_rowid(), cell.content, cell.scene, cell.cell_type)
     ctx.run(
-        "INSERT INTO cells VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, 0, ?, ?)",
+        "INSERT INTO cells VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, 0, 0, ?, ?)",
         (
             node_id,
             cell.subject,

@@ -7,8 +7,9 @@ import msgspec
 from mnemolog.projections import fulltext
 from mnemolog.schema.events import MessagePublished
 from mnemolog.schema.ids import episode_id
-from mnemolog.workers.fold import windows
+from mnemolog.workers.fold import sessions, windows
 from mnemolog.workers.fold.context import Context
+from mnemolog.workers.fold.sessions import Place, Session
 
 SALIENCE = 0.5
 CONFIDENCE = 1.0
@@ -17,7 +18,7 @@ _canonical = msgspec.json.Encoder(order="sorted")
 
 
 class Episode(msgspec.Struct, frozen=True):
-    """A message ready to be stored. `job_key` None: no engine may extract from it; '': it waits for its window."""
+    """A message ready to be stored. One that is `extractable` waits for its window to close."""
 
     content: str
     session: str
@@ -28,7 +29,7 @@ class Episode(msgspec.Struct, frozen=True):
     occurred_at: int
     utc_offset_min: int
     seq: int
-    job_key: str | None
+    extractable: bool
 
 
 def message_published(ctx: Context, payload: MessagePublished, at: int) -> None:
@@ -45,22 +46,28 @@ def message_published(ctx: Context, payload: MessagePublished, at: int) -> None:
         occurred_at=at if payload.occurred_at is None else payload.occurred_at,
         utc_offset_min=payload.utc_offset_min,
         seq=seq,
-        job_key=windows.PENDING if windows.is_extractable(payload) else None,
+        extractable=windows.is_extractable(payload),
     )
-    messages, pending = add(ctx, episode)
-    windows.message_added(ctx, episode.session, episode.occurred_at, pending, begins=messages == 1)
+    if add(ctx, episode):
+        windows.close_others(ctx, episode.session, episode.occurred_at)
 
 
-def add(ctx: Context, episode: Episode) -> tuple[int, int]:
-    """Stores an episode with its full text, its edges and its session's counts.
+def add(ctx: Context, episode: Episode) -> bool:
+    """Stores an episode with its full text and its edges, and closes its window when that is full.
 
-    Gives how many messages the session has now, and how many of them wait for their window.
+    Gives whether it is the first of its session.
     """
     node_id = episode_id(ctx.event_id)
-    before, after = _neighbours(ctx, episode)
+    place = (episode.occurred_at, episode.seq, ctx.event_id)
+    session = sessions.read(ctx, episode.session)
+    before, after = _neighbours(ctx, session, place)
     _insert(ctx, node_id, episode)
     _link(ctx, before, (node_id, episode.occurred_at), after)
-    return _count(ctx, episode)
+    grown = session.with_message(place, ctx.now, waits=episode.extractable)
+    if len(grown.waiting) >= ctx.policy.window.messages:
+        grown = windows.closed(ctx, grown)
+    sessions.write(ctx, grown)
+    return not session.messages
 
 
 def _insert(ctx: Context, node_id: str, episode: Episode) -> None:
@@ -69,7 +76,7 @@ def _insert(ctx: Context, node_id: str, episode: Episode) -> None:
     ctx.run(
         "INSERT INTO nodes (node_id, type, content, salience, session, role, speaker, source_type, metadata, "
         "occurred_at, utc_offset_min, seq, event_id, valid_from, confidence, access_count, last_accessed, "
-        "decay_rate, hidden, job_key, recorded_at, position_ms, position_seq) "
+        "decay_rate, hidden, extractable, recorded_at, position_ms, position_seq) "
         "VALUES (?, 'episodic', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, 0.0, 0, ?, ?, ?, ?)",
         (
             node_id,
@@ -87,7 +94,7 @@ def _insert(ctx: Context, node_id: str, episode: Episode) -> None:
             valid_from,
             CONFIDENCE,
             max(valid_from, ctx.now),
-            episode.job_key,
+            int(episode.extractable),
             ctx.now,
             *ctx.position,
         ),
@@ -95,18 +102,21 @@ def _insert(ctx: Context, node_id: str, episode: Episode) -> None:
     fulltext.add(ctx.connection, ctx.connection.last_insert_rowid(), episode.content, None, None)
 
 
-def _neighbours(ctx: Context, episode: Episode) -> tuple[str | None, tuple[str, int] | None]:
+def _neighbours(ctx: Context, session: Session, place: Place) -> tuple[str | None, tuple[str, int] | None]:
     """The node before a place in a session's order, and the node after it with its time."""
-    place = (episode.session, episode.occurred_at, episode.seq, ctx.event_id)
+    if session.newest is None:
+        return None, None
+    if place > session.newest:
+        return episode_id(session.newest[2]), None
     before = ctx.get(
         "SELECT node_id FROM nodes WHERE type = 'episodic' AND session = ? "
         "AND (occurred_at, seq, event_id) < (?, ?, ?) ORDER BY occurred_at DESC, seq DESC, event_id DESC LIMIT 1",
-        place,
+        (session.session, *place),
     )
     after = ctx.get(
         "SELECT node_id, occurred_at FROM nodes WHERE type = 'episodic' AND session = ? "
         "AND (occurred_at, seq, event_id) > (?, ?, ?) ORDER BY occurred_at, seq, event_id LIMIT 1",
-        place,
+        (session.session, *place),
     )
     return before, after
 
@@ -124,24 +134,9 @@ def _add_edge(ctx: Context, source: str, target: str, target_occurred_at: int) -
     ctx.run("INSERT INTO edges VALUES ('temporal', ?, ?, ?, NULL, 1.0)", (source, target, target_occurred_at))
 
 
-def _count(ctx: Context, episode: Episode) -> tuple[int, int]:
-    ctx.run(
-        "INSERT INTO sessions VALUES (?1, 1, ?3, ?2, ?2, NULL, ?4, ?5) ON CONFLICT (session) DO UPDATE SET "
-        "messages = messages + 1, pending = pending + ?3, opened_at = min(ifnull(opened_at, ?2), ?2), "
-        "newest_at = max(ifnull(newest_at, ?2), ?2), last_event = ?4, last_recorded_at = ?5",
-        (episode.session, episode.occurred_at, int(episode.job_key == windows.PENDING), ctx.event_id, ctx.now),
-    )
-    # Not RETURNING: it costs four times as much as this.
-    counted: tuple[int, int] = ctx.get("SELECT messages, pending FROM sessions WHERE session = ?", (episode.session,))
-    return counted
-
-
 def session_closed(ctx: Context, session: str, closed_at: int) -> None:
     """Notes a session's end, and closes its window."""
     _ = ctx.policy
-    ctx.run(
-        "INSERT INTO sessions VALUES (?1, 0, 0, NULL, NULL, ?2, NULL, NULL) ON CONFLICT (session) DO UPDATE SET "
-        "closed_at = max(ifnull(closed_at, ?2), ?2)",
-        (session, closed_at),
-    )
-    windows.close(ctx, session)
+    ended = sessions.read(ctx, session)
+    latest = closed_at if ended.closed_at is None else max(ended.closed_at, closed_at)
+    sessions.write(ctx, windows.closed(ctx, msgspec.structs.replace(ended, closed_at=latest)))

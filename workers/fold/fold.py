@@ -29,7 +29,7 @@ from mnemolog.schema.events import (
 from mnemolog.schema.ids import Position
 from mnemolog.schema.log import event_of
 from mnemolog.schema.policy import Policy
-from mnemolog.workers.fold import conflicts, episodes, scenes, windows
+from mnemolog.workers.fold import conflicts, episodes, recalls, scenes, windows
 from mnemolog.workers.fold import requests as asked
 from mnemolog.workers.fold.cells import cells_extracted
 from mnemolog.workers.fold.context import Context, Unfoldable
@@ -63,7 +63,7 @@ _HANDLERS: dict[type, Callable[[Context, Any, int], None]] = {
     requests.VerdictGiven: lambda ctx, payload, _: conflicts.verdict_given(ctx, payload),
     requests.VerdictsReviewed: lambda ctx, payload, _: conflicts.verdicts_reviewed(ctx, payload),
     requests.JobRequeued: lambda ctx, payload, _: job_requeued(ctx, payload),
-    requests.NodesRecalled: lambda ctx, payload, _: asked.nodes_recalled(ctx, payload),
+    requests.NodesRecalled: lambda ctx, payload, _: recalls.nodes_recalled(ctx, payload),
 }
 
 
@@ -96,19 +96,29 @@ class Fold:
         )
 
     def _event(self, event: Event, position: Position) -> None:
-        known = self._connection.execute("SELECT digest FROM events WHERE event_id = ?", (event.id,)).get
-        if known is not None:
-            if known != event.digest:
+        self._connection.execute(
+            "INSERT INTO events VALUES (?, ?, ?, ?, ?) ON CONFLICT (event_id) DO NOTHING",
+            (event.id, *position, event.type, event.digest),
+        )
+        if not self._connection.changes():
+            if (
+                self._connection.execute("SELECT digest FROM events WHERE event_id = ?", (event.id,)).get
+                != event.digest
+            ):
                 raise Unfoldable("id_reused", f"event id {event.id!r} was used before for something else")
             return
+        try:
+            self._handle(event, position)
+        except Unfoldable:
+            self._connection.execute("DELETE FROM events WHERE event_id = ?", (event.id,))
+            raise
+
+    def _handle(self, event: Event, position: Position) -> None:
         self._ctx.begin(event.id, position)
         if isinstance(event.payload, DeadLetterRequeued):
             self._dead_letter_requeued(event.payload)
         else:
             _HANDLERS[type(event.payload)](self._ctx, event.payload, event.at)
-        self._connection.execute(
-            "INSERT INTO events VALUES (?, ?, ?, ?, ?)", (event.id, *position, event.type, event.digest)
-        )
 
     def _dead_letter_requeued(self, payload: DeadLetterRequeued) -> None:
         body = self._connection.execute(

@@ -1,4 +1,4 @@
-"""Requests in the fold: what a person asks of the memory, and recalls that reinforce it."""
+"""Requests in the fold: what a person asks of the memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from mnemolog.schema.requests import (
     FactsForgotten,
     FactUnpinned,
     NodePayload,
-    NodesRecalled,
     Statement,
 )
 from mnemolog.workers.fold import cells, conflicts, scenes
@@ -68,7 +67,7 @@ def _state(ctx: Context, payload: Statement, at: int) -> list[NodeId]:
         occurred_at=at if payload.occurred_at is None else payload.occurred_at,
         utc_offset_min=payload.utc_offset_min,
         seq=0,
-        job_key=None,
+        extractable=False,
     )
     add_episode(ctx, episode)
     added = []
@@ -155,25 +154,3 @@ def _set_pinned(ctx: Context, payload: NodePayload, *, pinned: bool) -> None:
     _cell_of(ctx, payload.node_id)
     ctx.run("UPDATE cells SET pinned = ? WHERE node_id = ?", (int(pinned), payload.node_id))
     refresh_fading(ctx, payload.node_id)
-
-
-def nodes_recalled(ctx: Context, payload: NodesRecalled) -> None:
-    """Reinforces the facts that were recalled: the newest time counts, so order and repetition do not matter."""
-    newest = ctx.now + ctx.policy.caps.future_ms
-    for recalled_at, node_ids in payload.recalls:
-        for node_id in dict.fromkeys(node_ids):
-            if ctx.get("SELECT 1 FROM cells WHERE node_id = ?", (node_id,)):
-                _reinforce(ctx, node_id, min(recalled_at, newest))
-
-
-def _reinforce(ctx: Context, node_id: str, recalled_at: int) -> None:
-    ctx.run(
-        "INSERT INTO reinforcements VALUES (?, ?, 1) "
-        "ON CONFLICT (node_id, recalled_at) DO UPDATE SET times = times + 1",
-        (node_id, recalled_at),
-    )
-    ctx.run(
-        "UPDATE nodes SET access_count = access_count + 1, last_accessed = max(last_accessed, ?) WHERE node_id = ?",
-        (recalled_at, node_id),
-    )
-    refresh_fading(ctx, node_id)

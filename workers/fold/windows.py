@@ -6,13 +6,15 @@ enough after the session's newest message. What is said later in the session ope
 
 from __future__ import annotations
 
+import msgspec
+
 from mnemolog.schema.events import MessagePublished
+from mnemolog.schema.ids import episode_id
 from mnemolog.schema.recalled import holds_recalled
+from mnemolog.workers.fold import sessions
 from mnemolog.workers.fold.context import Context
 from mnemolog.workers.fold.jobs import open_job
-
-#: The mark of a message that waits for its window to close.
-PENDING = ""
+from mnemolog.workers.fold.sessions import Session
 
 _EXTRACTABLE_ROLES = ("user", "assistant")
 _EXTRACTABLE_SOURCES = ("chat", "import")
@@ -24,34 +26,25 @@ def is_extractable(payload: MessagePublished) -> bool:
     return said and not holds_recalled(payload.content)
 
 
-def message_added(ctx: Context, session: str, occurred_at: int, pending: int, *, begins: bool) -> None:
-    """Closes the windows that a new message closes: its own when it is full, older sessions' when it begins one.
-
-    `pending` is how many messages of its session wait for their window, itself included.
-    """
-    window = ctx.policy.window
-    if begins:
-        quiet = ctx.rows(
-            "SELECT session FROM sessions WHERE pending > 0 AND newest_at <= ? AND session != ? ORDER BY session",
-            (occurred_at - window.other_session_gap_ms, session),
-        )
-        for (other,) in quiet:
-            close(ctx, other)
-    if pending >= window.messages:
-        close(ctx, session)
+def close_others(ctx: Context, session: str, occurred_at: int) -> None:
+    """Closes the windows of sessions that were quiet for long enough when another one begins."""
+    quiet = ctx.rows(
+        "SELECT session FROM sessions WHERE waiting != '[]' AND newest_at <= ? AND session != ? ORDER BY session",
+        (occurred_at - ctx.policy.window.other_session_gap_ms, session),
+    )
+    for (other,) in quiet:
+        close(ctx, other)
 
 
 def close(ctx: Context, session: str) -> None:
-    """Turns the messages that wait in a session into an extraction job, in order of time; nothing when none waits."""
-    waiting = [
-        row[0]
-        for row in ctx.rows(
-            "SELECT node_id FROM nodes WHERE job_key = '' AND session = ? ORDER BY occurred_at, seq, event_id",
-            (session,),
-        )
-    ]
-    if not waiting:
-        return
-    key = open_job(ctx, "extract", waiting)
-    ctx.run("UPDATE nodes SET job_key = ? WHERE job_key = '' AND session = ?", (key, session))
-    ctx.run("UPDATE sessions SET pending = 0 WHERE session = ?", (session,))
+    """Turns the messages that wait in a session into an extraction job; nothing when none waits."""
+    open_one = sessions.read(ctx, session)
+    if open_one.waiting:
+        sessions.write(ctx, closed(ctx, open_one))
+
+
+def closed(ctx: Context, session: Session) -> Session:
+    """The session after its messages became a job, in order of time; its row is the caller's to write."""
+    if session.waiting:
+        open_job(ctx, "extract", [episode_id(event_id) for _, _, event_id in session.waiting])
+    return msgspec.structs.replace(session, waiting=())

@@ -56,7 +56,7 @@ def test_a_window_closes_at_eight_messages_and_the_next_opens_a_new_one(memory: 
         memory.say(f"message number {number}", at=START_MS + number)
     (job,) = memory.due("extract")
     assert len(job[2]) == 8
-    assert memory.get("SELECT pending FROM sessions") == 1
+    assert memory.get("SELECT json_array_length(waiting) FROM sessions") == 1
 
 
 def test_a_window_holds_its_messages_in_order_of_time(memory: Memory) -> None:
