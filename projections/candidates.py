@@ -11,6 +11,7 @@ import numpy as np
 from mnemolog.projections import vectors
 from mnemolog.projections.analysis import MAX_SCORED_CHARS, is_single_character
 from mnemolog.projections.connection import number_array
+from mnemolog.projections.filters import NO_CONDITION, Condition
 from mnemolog.projections.ranking import Turn
 from mnemolog.schema.decay import EXPONENT, FLOOR
 from mnemolog.schema.times import DAY
@@ -46,20 +47,20 @@ _LIVE = f"""n.hidden = 0 AND (n.type = 'episodic' OR (
     ))
     AND NOT EXISTS (SELECT 1 FROM cells r WHERE r.node_id = n.node_id AND r.retracted IS NOT NULL)
 ))"""
-#: Whether a node `n` may be a result, by the bindings of Wanted.
-WANTED = f"{_LIVE} AND (:types IS NULL OR n.type IN (SELECT value FROM json_each(:types)))"
+_TYPES = "n.type IN (SELECT value FROM json_each(:types))"
 
-_MATCHING = f"""
+# In these {wanted} stands for Wanted.condition.
+_MATCHING = """
 SELECT f.rowid FROM fulltext AS f JOIN nodes AS n ON n.number = f.rowid
-WHERE f.fulltext MATCH :match AND {WANTED} ORDER BY f.rank LIMIT :limit
+WHERE f.fulltext MATCH :match AND {wanted} ORDER BY f.rank LIMIT :limit
 """
-_DURING = f"""
-SELECT n.number FROM nodes AS n WHERE n.occurred_at >= :start AND n.occurred_at < :end AND {WANTED}
+_DURING = """
+SELECT n.number FROM nodes AS n WHERE n.occurred_at >= :start AND n.occurred_at < :end AND {wanted}
 ORDER BY n.occurred_at, n.seq, n.event_id LIMIT :limit
 """
-_WANTED_AMONG = f"SELECT n.number FROM nodes AS n WHERE n.number IN carray(:numbers) AND {WANTED}"
-_ALL_WANTED = f"SELECT n.number FROM nodes AS n WHERE {WANTED}"
-_SALIENT = f"SELECT n.number FROM nodes AS n WHERE {WANTED} ORDER BY n.salience DESC, n.number DESC LIMIT :limit"
+_WANTED_AMONG = "SELECT n.number FROM nodes AS n WHERE n.number IN carray(:numbers) AND {wanted}"
+_ALL_WANTED = "SELECT n.number FROM nodes AS n WHERE {wanted}"
+_SALIENT = "SELECT n.number FROM nodes AS n WHERE {wanted} ORDER BY n.salience DESC, n.number DESC LIMIT :limit"
 
 _READ = """
 SELECT number, type, substr(content, 1, ?1), speaker, occurred_at, octet_length(content) > ?1
@@ -96,14 +97,26 @@ _Links = dict[int, int | None]
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """Which nodes may be results: live at `now` (milliseconds), and of one of `types` unless that is None."""
+    """Which nodes may be results: live at `now` (milliseconds), of one of `types` unless that is None, and filtered."""
 
     now: int
-    types: tuple[str, ...] | None
+    types: tuple[str, ...] | None = None
+    filters: Condition = NO_CONDITION
+
+    @property
+    def condition(self) -> str:
+        """Whether a node `n` may be a result, in SQL, by these bindings."""
+        return " AND ".join([_LIVE, *([] if self.types is None else [_TYPES]), *filter(None, [self.filters.sql])])
 
     def bindings(self) -> dict[str, Any]:
-        """The parameters :now and :types of the statements here."""
-        return {"now": self.now, "types": None if self.types is None else msgspec.json.encode(self.types).decode()}
+        """The values to bind: :now, :types and those of the filters."""
+        types = {} if self.types is None else {"types": msgspec.json.encode(self.types).decode()}
+        return {"now": self.now, **types, **self.filters.bindings}
+
+    def numbers(self, con: apsw.Connection, statement: str, **bindings: Any) -> list[int]:
+        """The node numbers that a statement gives in which {wanted} stands for the condition."""
+        rows = con.execute(statement.format(wanted=self.condition), {**bindings, **self.bindings()})
+        return [number for (number,) in rows]
 
 
 class Candidate(msgspec.Struct, frozen=True):
@@ -126,8 +139,7 @@ def by_fulltext(
     if not asked:
         return []
     match = " OR ".join(_quoted(found.word) for found in asked)
-    rows = con.execute(_MATCHING, {"match": match, "limit": limit, **wanted.bindings()})
-    return [number for (number,) in rows]
+    return wanted.numbers(con, _MATCHING, match=match, limit=limit)
 
 
 def _quoted(word: str) -> str:
@@ -141,9 +153,7 @@ def by_date(con: apsw.Connection, dates: Sequence[Date], wanted: Wanted) -> list
     return [
         number
         for start, end in spans
-        for (number,) in con.execute(
-            _DURING, {"start": start, "end": end, "limit": DATE_CANDIDATES, **wanted.bindings()}
-        )
+        for number in wanted.numbers(con, _DURING, start=start, end=end, limit=DATE_CANDIDATES)
     ]
 
 
@@ -168,14 +178,14 @@ def by_vector(
 
 
 def _keep_wanted(con: apsw.Connection, numbers: list[int], wanted: Wanted) -> list[int]:
-    kept = {number for (number,) in con.execute(_WANTED_AMONG, {"numbers": number_array(numbers), **wanted.bindings()})}
+    kept = set(wanted.numbers(con, _WANTED_AMONG, numbers=number_array(numbers)))
     return [number for number in numbers if number in kept]
 
 
 def _nearest_of_all(
     con: apsw.Connection, index: VectorIndex, query: NDArray[np.float32], wanted: Wanted, limit: int
 ) -> list[int]:
-    numbers = [number for (number,) in con.execute(_ALL_WANTED, wanted.bindings())]
+    numbers = wanted.numbers(con, _ALL_WANTED)
     similarities = vectors.fetch(con, index, numbers) @ query
     return [numbers[place] for place in np.argsort(-similarities, kind="stable")[:limit]]
 
@@ -187,7 +197,7 @@ def outdated(con: apsw.Connection, numbers: Sequence[int], now: int) -> frozense
 
 def most_salient(con: apsw.Connection, wanted: Wanted, limit: int) -> list[int]:
     """Numbers of the wanted nodes of the highest salience, newest first among equals."""
-    return [number for (number,) in con.execute(_SALIENT, {"limit": limit, **wanted.bindings()})]
+    return wanted.numbers(con, _SALIENT, limit=limit)
 
 
 def read(con: apsw.Connection, numbers: Sequence[int], frequencies: Sequence[TermFrequency]) -> dict[int, Candidate]:

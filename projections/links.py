@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mnemolog.projections.candidates import WANTED
 from mnemolog.projections.connection import number_array
 
 if TYPE_CHECKING:
@@ -36,15 +35,15 @@ _START = """
 """
 _CAUSAL = f"""{_START}
     SELECT s.number, n.number FROM start s JOIN edges e ON e.kind = 'causal' AND e.source = s.node_id
-        JOIN nodes n ON n.node_id = e.target WHERE {WANTED}
+        JOIN nodes n ON n.node_id = e.target WHERE {{wanted}}
     UNION SELECT s.number, n.number FROM start s JOIN edges e ON e.target = s.node_id AND e.kind = 'causal'
-        JOIN nodes n ON n.node_id = e.source WHERE {WANTED}
+        JOIN nodes n ON n.node_id = e.source WHERE {{wanted}}
 """
 _ENTITY = f"""{_START}
     SELECT DISTINCT s.number, n.number FROM start s JOIN edges e ON e.kind = 'entity' AND e.source = s.node_id
         JOIN edges o ON o.target = e.target AND o.kind = 'entity' AND o.source != s.node_id
         JOIN nodes n ON n.node_id = o.source
-    WHERE {WANTED} AND (SELECT count(*) FROM edges a WHERE a.target = e.target AND a.kind = 'entity') <= {COMMON}
+    WHERE {{wanted}} AND (SELECT count(*) FROM edges a WHERE a.target = e.target AND a.kind = 'entity') <= {COMMON}
 """
 
 
@@ -60,7 +59,8 @@ def linked(con: apsw.Connection, question: Question, hits: Mapping[int, float], 
     statements = [sql for asked, sql in ((question.is_why, _CAUSAL), (question.is_who, _ENTITY)) if asked]
     found: dict[int, float] = {}
     for sql in statements if hits else ():
-        for source, number in con.execute(sql, {"numbers": number_array(list(hits)), **wanted.bindings()}):
+        bindings = {"numbers": number_array(list(hits)), **wanted.bindings()}
+        for source, number in con.execute(sql.format(wanted=wanted.condition), bindings):
             found[number] = max(found.get(number, 0.0), hits[source])
     ordered = sorted(found.items(), key=lambda item: (-item[1], item[0]))
     return [Linked(number, strength) for number, strength in ordered if number not in hits][:MOST]

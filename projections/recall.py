@@ -13,8 +13,9 @@ import msgspec
 import numpy as np
 
 from mnemolog.projections import candidates, vectors
-from mnemolog.projections.candidates import FULLTEXT_CANDIDATES, VECTOR_CANDIDATES
+from mnemolog.projections.candidates import FULLTEXT_CANDIDATES, VECTOR_CANDIDATES, Wanted
 from mnemolog.projections.connection import read_transaction
+from mnemolog.projections.filters import NO_FILTERS, Filters, condition
 from mnemolog.projections.frequencies import FrequencyCache
 from mnemolog.projections.links import HITS, linked
 from mnemolog.projections.questions import understand
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     import apsw
     from numpy.typing import NDArray
 
-    from mnemolog.projections.candidates import Candidate, Wanted
+    from mnemolog.projections.candidates import Candidate
     from mnemolog.projections.embedder import Embedder
     from mnemolog.projections.frequencies import TermFrequency
     from mnemolog.projections.questions import Question
@@ -42,6 +43,9 @@ MIN_SIMILARITY = 0.3
 #: A result has a term of the question in or around it, or is at least this similar, or is of its date, or is what an
 #: edge leads to.
 MIN_TRACE = 0.1
+
+#: The answer holds nothing with a lower score.
+MIN_SCORE = 0.0
 
 _FREQUENCIES = FrequencyCache()
 
@@ -90,6 +94,10 @@ def recall(
     limit: int = 10,
     types: Sequence[str] | None = None,
     fallback: bool = False,
+    filters: Filters = NO_FILTERS,
+    asker: str | None = None,
+    utc_offset_min: int = 0,
+    min_score: float = MIN_SCORE,
 ) -> list[Result]:
     """The nodes that answer any text best, best first; an empty list when nothing is relevant.
 
@@ -98,9 +106,9 @@ def recall(
     embedded and ended before this returns.
     """
     question = understand(query)
-    wanted = candidates.Wanted(now, None if types is None else tuple(types))
     vector = _embedded(embedder, question.text)
     with read_transaction(con):
+        wanted = Wanted(now, None if types is None else tuple(types), condition(con, filters))
         best = _search(con, question, vector, embedder.name, wanted, limit) if question.asked.terms else []
         if best or not fallback:
             return _results(con, best, is_fallback=False)
