@@ -20,6 +20,7 @@ from mnemolog.schema.archive import Entry
 from mnemolog.schema.cells import Mention
 from mnemolog.schema.ids import Position
 from mnemolog.schema.outcomes import JobFailed
+from mnemolog.schema.recalls import Answer, AnswerLine
 from mnemolog.schema.requests import FactConfirmed, FactsForgotten, NodesRecalled
 from mnemolog.schema.tables import FOLD_TABLES, LOCAL_COLUMNS, definitions
 from mnemolog.workers.batches import Batches
@@ -36,7 +37,20 @@ def everything(path: Path) -> list[Entry]:
     new = memory.get("SELECT max(node_id) FROM cells WHERE node_id != ?", old)
     memory.judge((old, new, "supersedes", "changed"), (old, "ce-unknown", "same", "repeated"))
     plan = memory.state("I will paint the fence.", START_MS + days(2), "s3", cell_type="task", due=START_MS + days(9))
-    memory.add(NodesRecalled(recalls=((START_MS + days(3), (new, plan)),)))
+    asked = Answer(
+        at=START_MS + days(3),
+        about=START_MS + days(3),
+        kind="context",
+        query="Where do I work?",
+        query_chars=16,
+        query_hash="0" * 32,
+        ms=memory.now,
+        seq=1,
+        lines=(AnswerLine("fact", new), AnswerLine("fact", plan)),
+        digest="0" * 32,
+        reinforces=True,
+    )
+    memory.add(NodesRecalled(recalls=((START_MS + days(3), (new, plan)),), answers=(asked,)))
     memory.add(FactConfirmed(node_id=new))
     gone = memory.state("I dislike mornings, really.", START_MS + days(4), "s4", scene="career", object="morning")
     memory.add(FactsForgotten(node_ids=(gone,)))
@@ -57,6 +71,8 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = folder / "space.db"
     connection = folded(path, everything(folder / "told.db"))
     index_vectors(connection, SmallEmbedder(), None, lambda _: None)
+    # A page that nothing is kept in may be torn without harm.
+    connection.execute("VACUUM")
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     connection.close()
     return path
