@@ -12,6 +12,7 @@ import msgspec
 from mnemolog.schema.cells import MAX_SENTENCE_CHARS, Name, Ruling
 from mnemolog.schema.events import Id, Offset, Payload, TimeMs
 from mnemolog.schema.outcomes import ExtractedCell, JobKey
+from mnemolog.schema.recalls import MAX_ANSWERS, Answer
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=8 * MAX_SENTENCE_CHARS)]
 
@@ -94,11 +95,12 @@ class JobRequeued(Payload, frozen=True, kw_only=True):
 
 
 class NodesRecalled(Payload, frozen=True, kw_only=True):
-    """Nodes that recalls returned or a context held: each is reinforced at its time."""
+    """Recalls of a while: facts that were used, each reinforced at its time, and the answers, for the recall log."""
 
     TYPE: ClassVar[str] = "nodes_recalled"
 
-    recalls: Annotated[tuple[tuple[TimeMs, tuple[Name, ...]], ...], msgspec.Meta(min_length=1, max_length=10_000)]
+    recalls: Annotated[tuple[tuple[TimeMs, tuple[Name, ...]], ...], msgspec.Meta(max_length=10_000)] = ()
+    answers: Annotated[tuple[Answer, ...], msgspec.Meta(max_length=MAX_ANSWERS)] = ()
 
 
 class SessionIdled(Payload, frozen=True, kw_only=True):

@@ -37,6 +37,7 @@ from mnemolog.schema.outcomes import (
     SceneConsolidated,
 )
 from mnemolog.schema.policy import CapPolicy, DecayPolicy, Policy, TrustPolicy, WindowPolicy
+from mnemolog.schema.recalls import Answer, AnswerLine
 from mnemolog.schema.registry import PAYLOADS
 from mnemolog.schema.requests import (
     FactConfirmed,
@@ -181,7 +182,26 @@ EXPECTED: dict[str, Payload] = {
     "verdict_given.v1": VerdictGiven(first="ce-1", second="ce-2", ruling="compatible"),
     "verdicts_reviewed.v1": VerdictsReviewed(pairs=(("ce-1", "ce-2"), ("ce-3", "ce-4")), approved=True),
     "job_requeued.v1": JobRequeued(job_key=JOB_KEY),
-    "nodes_recalled.v1": NodesRecalled(recalls=((AT - 4, ("ce-1", "ce-2")), (AT - 3, ("ce-1",)))),
+    "nodes_recalled.v1": NodesRecalled(
+        recalls=((AT - 4, ("ce-1", "ce-2")), (AT - 3, ("ce-1",))),
+        answers=(
+            Answer(
+                at=AT - 4,
+                about=AT - 5,
+                kind="context",
+                query="Where does Ada “live”?",
+                query_chars=22,
+                query_hash="0123456789abcdef" * 2,
+                message="m1",
+                ms=AT,
+                seq=6,
+                options={"budget": 500, "speakers": ("Ada", "上海"), "asker": "Ben", "fallback": True, "least": 0.5},
+                lines=(AnswerLine("scene", "sc-1"), AnswerLine("fact", "ce-1", (0, 12)), AnswerLine("message", "ep-1")),
+                digest="fedcba9876543210" * 2,
+                reinforces=True,
+            ),
+        ),
+    ),
     "session_idled.v1": SessionIdled(session="s1", last_event="m9"),
 }
 

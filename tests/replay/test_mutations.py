@@ -46,7 +46,7 @@ def everything(path: Path) -> list[Entry]:
         query_hash="0" * 32,
         ms=memory.now,
         seq=1,
-        lines=(AnswerLine("fact", new), AnswerLine("fact", plan)),
+        lines=(AnswerLine("fact", new),),
         digest="0" * 32,
         reinforces=True,
     )

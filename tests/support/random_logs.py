@@ -38,6 +38,7 @@ from mnemolog.schema.outcomes import (
     SceneConsolidated,
 )
 from mnemolog.schema.policy import CapPolicy, DecayPolicy, Policy, WindowPolicy
+from mnemolog.schema.recalls import Answer, AnswerLine, query_hash, text_digest
 from mnemolog.schema.requests import (
     FactConfirmed,
     FactCorrected,
@@ -360,7 +361,27 @@ class Storyteller:
 
     def recall(self) -> None:
         recalls = [(self._time(), (self._fact(), self._fact(), self._episode())) for _ in range(self._one((1, 3)))]
-        self.put(NodesRecalled(recalls=tuple(recalls)))
+        answers = tuple(self._answer() for _ in range(self._one((0, 1, 2))))
+        self.put(NodesRecalled(recalls=tuple(recalls), answers=answers))
+
+    def _answer(self) -> Answer:
+        query = self._one(_OBJECTS)
+        lines = (AnswerLine("fact", self._fact(), (0, 7)), AnswerLine("message", self._episode()))
+        return Answer(
+            at=self._time(),
+            about=self._time(),
+            kind=self._one(("recall", "context")),
+            query=query,
+            query_chars=len(query),
+            query_hash=query_hash(SALT, query),
+            message=self._one((None, None, *self._ids[-3:])),
+            ms=self._now,
+            seq=self._one((0, 7)),
+            options=self._one(({}, {"budget": 500, "speakers": ("Ada", "o'Brien\u2028")})),
+            lines=lines[: self._one((0, 1, 2))],
+            digest=text_digest(SALT, query),
+            reinforces=self._often(0.5),
+        )
 
     # ---- controls ----------------------------------------------------------------------------------------------
 
