@@ -13,7 +13,8 @@ from support.telling import Telling
 
 from mnemolog.projections.facts import Fact
 from mnemolog.projections.integrity import content_hash
-from mnemolog.schema.requests import FactConfirmed, FactUnpinned
+from mnemolog.projections.verdicts import retiring
+from mnemolog.schema.requests import FactConfirmed, FactUnpinned, VerdictGiven
 
 #: What holds for ever, in an expected interval.
 OPEN = None
@@ -265,14 +266,85 @@ def test_what_was_forgotten_lives_again_when_it_is_said_later(order: tuple[str, 
         assert [(fact.object, day_of(fact.valid_from)) for fact in open_ended] == [("rome", later + 5)]
 
 
-def test_forgetting_the_new_fact_brings_the_old_one_back(tmp_path: Path) -> None:
-    for number, order in enumerate(permutations([(0, "I work at Acme."), (7, "I started at Bolt.")])):
+class Forgotten(msgspec.Struct, frozen=True):
+    """A history of which one sentence is forgotten at the end, and then something is done; the intervals of the rest."""
+
+    name: str
+    said: tuple[Said, ...]
+    forgotten: str
+    expected: tuple[tuple[str, Interval], ...]
+
+
+FORGOTTEN = [
+    Forgotten(
+        "what is so now, and what was so before does not come back",
+        ((0, "I prefer Python."), (7, "I'm writing in Rust now.")),
+        "I'm writing in Rust now.",
+        (("python", (0, 7)),),
+    ),
+    Forgotten(
+        "what was so between, and the two others keep their times",
+        ((0, "I prefer Python."), (7, "I'm writing in Rust now."), (14, "Back to Python after all.")),
+        "I'm writing in Rust now.",
+        (("python", (0, 7)), ("python", (14, OPEN))),
+    ),
+    Forgotten(
+        "the return, and what it came back from is over all the same",
+        ((0, "I prefer Python."), (7, "I'm writing in Rust now."), (14, "Back to Python after all.")),
+        "Back to Python after all.",
+        (("python", (0, 7)), ("rust", (7, 14))),
+    ),
+    Forgotten(
+        "the first of several, and the later ones are as they were",
+        ((0, "I work at Acme."), (30, "I started at Bolt."), (60, "I started at Coil.")),
+        "I work at Acme.",
+        (("bolt", (30, 60)), ("coil", (60, OPEN))),
+    ),
+    Forgotten(
+        "an end, and what had ended is over all the same",
+        ((0, "I like techno."), (9, "I don't like techno anymore.")),
+        "I don't like techno anymore.",
+        (("techno", (0, 9)),),
+    ),
+    Forgotten(
+        "a correction, and what it corrected was never true all the same",
+        ((0, "I live in Rome."), (1, "Sorry, I meant Milan, not Rome.")),
+        "Sorry, I meant Milan, not Rome.",
+        (("rome", NEVER),),
+    ),
+    Forgotten(
+        "what was never true, which ended nothing either",
+        ((0, "I work at A."), (7, "I started at B."), (8, "I meant C, not B.")),
+        "I started at B.",
+        (("a", (0, 7)), ("c", (7, OPEN))),
+    ),
+]
+
+
+@pytest.mark.parametrize("history", FORGOTTEN, ids=lambda history: history.name)
+def test_forgetting_leaves_the_times_of_the_rest_as_they_were(history: Forgotten, tmp_path: Path) -> None:
+    for number, order in enumerate(permutations(history.said)):
         with Telling(tmp_path / f"{number}.db") as telling:
             for said in order:
                 hear(telling, said)
             telling.work_off()
-            telling.forget("I started at Bolt.")
-            assert employers(telling) == ["acme"]
+            telling.forget(history.forgotten)
+            telling.work_off()
+            rest = [shown(fact) for fact in telling.known() if fact.status != "forgotten"]
+            assert sorted(rest, key=order_of) == sorted(history.expected, key=order_of), order
+
+
+def test_what_a_forgotten_fact_closed_lives_again_once_a_person_says_so(tmp_path: Path) -> None:
+    with Telling(tmp_path / "a.db") as telling:
+        telling.hear("I work at Acme.", 0)
+        telling.hear("I started at Bolt.", 7)
+        telling.work_off()
+        telling.forget("I started at Bolt.")
+        assert employers(telling) == []
+        acme = next(fact for fact in telling.known() if fact.object == "acme")
+        for other in retiring(telling.memory.connection, acme.node_id):
+            telling.memory.add(VerdictGiven(first=acme.node_id, second=other, ruling="compatible"))
+        assert employers(telling) == ["acme"]
 
 
 # ---- pinned ---------------------------------------------------------------------------------------------------------

@@ -101,7 +101,7 @@ def pairs_of(con: apsw.Connection, cells: dict[str, Cell]) -> list[Pair]:
 
 
 def reckoned(con: apsw.Connection) -> tuple[dict[str, tuple[Any, ...]], set[tuple[str, str, int]]]:
-    """By cell (valid_from, valid_until, heir, retracted), and the supersedes edges with their beginning."""
+    """By cell (valid_from, valid_until, heir, retracted, untrue), and the supersedes edges with their beginning."""
     cells = cells_of(con)
     pairs = pairs_of(con, cells)
     wrong: defaultdict[str, set[str]] = defaultdict(set)
@@ -113,17 +113,13 @@ def reckoned(con: apsw.Connection) -> tuple[dict[str, tuple[Any, ...]], set[tupl
     found, edges = {}, set()
     for node_id, cell in cells.items():
         heirs = [
-            pair
-            for pair in pairs
-            if pair.older is cell
-            and not pair.heir.forgotten
-            and (pair.heir.node_id not in untrue or pair.ruling == "same")
+            pair for pair in pairs if pair.older is cell and (pair.heir.node_id not in untrue or pair.ruling == "same")
         ]
         ends = [] if cell.stated_end is None else [cell.stated_end]
         ends += [max(begin[node_id], begin[pair.heir.node_id]) for pair in heirs]
         heir = min(((begin[pair.heir.node_id], pair.heir.node_id) for pair in heirs), default=(0, None))[1]
         retracted = "forgotten" if cell.forgotten else "corrected" if node_id in untrue else None
-        found[node_id] = (begin[node_id], min(ends, default=None), heir, retracted)
+        found[node_id] = (begin[node_id], min(ends, default=None), heir, retracted, node_id in untrue)
         edges |= {
             (pair.heir.node_id, node_id, begin[pair.heir.node_id]) for pair in heirs if pair.ruling == "supersedes"
         }
@@ -158,7 +154,8 @@ def assert_validity(con: apsw.Connection) -> None:
     stored = {
         node_id: tuple(row)
         for node_id, *row in rows(
-            con, "SELECT node_id, valid_from, valid_until, heir, retracted FROM cells JOIN nodes USING (node_id)"
+            con,
+            "SELECT node_id, valid_from, valid_until, heir, retracted, untrue FROM cells JOIN nodes USING (node_id)",
         )
     }
     expected, edges = reckoned(con)

@@ -2,9 +2,10 @@
 
     valid_until(x) = min(stated end, valid_from of x's heirs)
 
-An heir is a cell that supersedes x, or says the same later; a retracted cell is nobody's heir, but what said the same
-as a cell that was corrected is not true again by that. A cell that corrects another takes over its beginning, and the
-other was never true, whatever becomes of the cell that corrected it.
+An heir is a cell that supersedes x, or says the same later. One that was forgotten stays an heir: to forget what is so
+now does not make true again what was so before. One that was corrected, and so was never true, supersedes nothing; but
+what said the same is not true again by that. A cell that corrects another takes over its beginning, and the other was
+never true, whatever becomes of the cell that corrected it.
 """
 
 from __future__ import annotations
@@ -21,24 +22,28 @@ from mnemolog.workers.fold.context import Context
 CORRECTION = "correction"
 #: The kinds of a verdict which says that a plan or a task is over: what was said last closes it, whenever it began.
 CLOSINGS = ("fulfilled", "cancelled")
-#: Why a cell is retracted when such a verdict is in force; the other reason is `forgotten`.
+#: Why a cell is retracted: such a verdict is in force, or a person had it forgotten, which is told first.
 CORRECTED = "corrected"
+FORGOTTEN = "forgotten"
 
 
 class Neighbour(msgspec.Struct, frozen=True):
-    """The other cell of a pair whose verdict is in force; `later` is whether it comes after in the order of time."""
+    """The other cell of a pair whose verdict is in force.
+
+    `untrue` is whether it was corrected, forgotten or not; `later` whether it comes after in the order of time.
+    """
 
     node_id: str
     ruling: str
     kind: str
     valid_from: int
-    retracted: str | None
+    untrue: bool
     later: bool
 
     @property
     def is_heir(self) -> bool:
         """Whether it takes the cell's place."""
-        return self.later and (self.retracted is None or (self.retracted == CORRECTED and self.ruling == "same"))
+        return self.later and (not self.untrue or self.ruling == "same")
 
 
 class Computed(msgspec.Struct, frozen=True):
@@ -48,12 +53,13 @@ class Computed(msgspec.Struct, frozen=True):
     valid_until: int | None
     heir: str | None
     retracted: str | None
+    untrue: bool
 
 
 _PLACE = "SELECT c.start, n.occurred_at, n.seq, n.event_id, c.node_id FROM cells c JOIN nodes n USING (node_id)"
 
 _PAIRS = """
-    SELECT v.ruling, v.kind, n.valid_from, c.retracted, c.node_id
+    SELECT v.ruling, v.kind, n.valid_from, c.untrue, c.node_id
     FROM (
         SELECT high AS other, ruling, kind FROM verdicts WHERE low = ?1 AND state = 'in_force'
         UNION ALL SELECT low, ruling, kind FROM verdicts WHERE high = ?1 AND state = 'in_force'
@@ -84,8 +90,8 @@ def rank(ctx: Context, node_id: str, kind: str) -> tuple[Any, ...]:
 
 def _neighbours(ctx: Context, node_id: str) -> list[Neighbour]:
     return [
-        Neighbour(other, ruling, kind, valid_from, retracted, rank(ctx, other, kind) > rank(ctx, node_id, kind))
-        for ruling, kind, valid_from, retracted, other in ctx.rows(_PAIRS, (node_id,))
+        Neighbour(other, ruling, kind, valid_from, bool(untrue), rank(ctx, other, kind) > rank(ctx, node_id, kind))
+        for ruling, kind, valid_from, untrue, other in ctx.rows(_PAIRS, (node_id,))
     ]
 
 
@@ -94,13 +100,14 @@ def compute(start: int, stated_end: int | None, retracted: str | None, pairs: It
     pairs = list(pairs)
     corrected_from = [pair.valid_from for pair in pairs if pair.kind == CORRECTION and not pair.later]
     heirs = [pair for pair in pairs if pair.is_heir]
-    if retracted != "forgotten":
-        retracted = CORRECTED if any(pair.kind == CORRECTION and pair.later for pair in pairs) else None
+    untrue = any(pair.kind == CORRECTION and pair.later for pair in pairs)
+    if retracted != FORGOTTEN:
+        retracted = CORRECTED if untrue else None
     heir = min(heirs, key=lambda pair: (pair.valid_from, pair.node_id), default=None)
     begin = min([start, *corrected_from])
     # What closes a plan may have begun before the plan was said.
     ends = [end for end in (stated_end, max(begin, heir.valid_from) if heir else None) if end is not None]
-    return Computed(begin, min(ends, default=None), heir.node_id if heir else None, retracted)
+    return Computed(begin, min(ends, default=None), heir.node_id if heir else None, retracted, untrue)
 
 
 def recompute(ctx: Context, changed: Iterable[str]) -> set[str]:
@@ -121,25 +128,28 @@ def recompute(ctx: Context, changed: Iterable[str]) -> set[str]:
             continue
         _store(ctx, node_id, new)
         scenes.add(str(ctx.get("SELECT scene FROM nodes WHERE node_id = ?", (node_id,))))
-        if (new.valid_from, new.retracted) != (old.valid_from, old.retracted):
+        if (new.valid_from, new.untrue) != (old.valid_from, old.untrue):
             waiting += [pair.node_id for pair in pairs]
     return scenes
 
 
 def _stored(ctx: Context, node_id: str) -> Computed:
-    return Computed(
-        *ctx.get(
-            "SELECT valid_from, valid_until, heir, retracted FROM nodes JOIN cells USING (node_id) WHERE node_id = ?",
-            (node_id,),
-        )
+    valid_from, valid_until, heir, retracted, untrue = ctx.get(
+        "SELECT valid_from, valid_until, heir, retracted, untrue FROM nodes JOIN cells USING (node_id) "
+        "WHERE node_id = ?",
+        (node_id,),
     )
+    return Computed(valid_from, valid_until, heir, retracted, bool(untrue))
 
 
 def _store(ctx: Context, node_id: str, new: Computed) -> None:
     ctx.run(
         "UPDATE nodes SET valid_from = ?, valid_until = ? WHERE node_id = ?", (new.valid_from, new.valid_until, node_id)
     )
-    ctx.run("UPDATE cells SET heir = ?, retracted = ? WHERE node_id = ?", (new.heir, new.retracted, node_id))
+    ctx.run(
+        "UPDATE cells SET heir = ?, retracted = ?, untrue = ? WHERE node_id = ?",
+        (new.heir, new.retracted, int(new.untrue), node_id),
+    )
     refresh_fading(ctx, node_id)
 
 

@@ -9,7 +9,7 @@ import pytest
 from support.folding import START_MS, Memory, cell, days
 
 from mnemolog.schema.outcomes import ExtractedCell
-from mnemolog.schema.requests import FactCorrected, VerdictGiven
+from mnemolog.schema.requests import FactCorrected, FactsForgotten, VerdictGiven
 
 
 @pytest.fixture
@@ -80,3 +80,14 @@ def test_a_correction_is_undone_by_a_verdict(memory: Memory) -> None:
     memory.add(VerdictGiven(first=wrong, second=right, ruling="compatible"))
     assert standing(memory, wrong) == (START_MS, None, None)
     assert standing(memory, right)[0] > START_MS
+
+
+def test_what_was_forgotten_closes_nothing_any_more_once_it_is_known_never_to_have_been_true(memory: Memory) -> None:
+    before = employer(memory, 0, "Acme")
+    wrong = employer(memory, 5, "Bolt")
+    memory.judge((before, wrong, "supersedes", "changed"))
+    memory.add(FactsForgotten(node_ids=(wrong,)))
+    assert standing(memory, before) == (START_MS, wrong, None)
+    correct(memory, wrong, "Coil")
+    assert standing(memory, wrong)[2] == "forgotten"
+    assert standing(memory, before) == (START_MS, None, None)

@@ -418,12 +418,12 @@ def test_what_is_forgotten_is_retired_its_evidence_hidden_and_a_later_statement_
     assert memory.get("SELECT count(*) FROM cells WHERE retracted IS NULL") == 1
 
 
-def test_a_forgotten_heir_gives_its_place_back(memory: Memory) -> None:
+def test_a_forgotten_heir_keeps_its_place(memory: Memory) -> None:
     old, new = two_facts(memory)
     memory.judge((old, new, "supersedes", "change"))
     memory.add(FactsForgotten(node_ids=(new,)))
     assert memory.rows("SELECT valid_until, heir FROM nodes JOIN cells USING (node_id) WHERE node_id = ?", old) == [
-        (None, None)
+        (memory.get("SELECT valid_from FROM nodes WHERE node_id = ?", new), new)
     ]
 
 
