@@ -27,8 +27,8 @@ START = 1_772_000_000_000  # 2026-02-25
 
 INSERT = """INSERT INTO nodes (node_id, type, cell_type, content, scene, salience, session, role, speaker, source_type,
     occurred_at, utc_offset_min, seq, event_id, valid_from, valid_until, confidence, access_count, last_accessed,
-    decay_rate, fades_at, hidden, recorded_at, position_ms, position_seq)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'chat', ?, 0, ?, ?, ?, ?, 0.9, 0, 0, 0.02, ?, 0, ?, ?, 0)"""
+    decay_rate, fades_at, hidden, extractable, recorded_at, position_ms, position_seq)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'chat', ?, 0, ?, ?, ?, ?, 0.9, 0, 0, 0.02, ?, 0, 0, ?, ?, 0)"""
 
 
 class WordHashes:
