@@ -12,13 +12,12 @@ from functools import lru_cache
 from typing import Literal
 
 import msgspec
-from dateparser.date import DateDataParser
 
+from mnemolog.projections.dates import Days, Tense, days, whole
 from mnemolog.schema.cells import Granularity
 from mnemolog.schema.times import MINUTE, from_datetime
 
 Part = Literal["at", "since", "until", "by", "before"]
-Tense = Literal["past", "future"]
 
 _MONTH = (
     r"(?:January|February|March|April|May|June|July|August|September|October|November|December"
@@ -221,7 +220,7 @@ def _utc(day: datetime, offset_min: int) -> int:
 
 
 @lru_cache(maxsize=4096)
-def _days(point: str, language: str, today: str, tense: Tense) -> tuple[datetime, datetime, Granularity] | None:
+def _days(point: str, language: str, today: str, tense: Tense) -> Days | None:
     """(first day, day after the last, granularity) at the speaker's place, as if in UTC."""
     base = datetime.fromisoformat(today).replace(tzinfo=UTC)
     words = _plain(point)
@@ -229,7 +228,7 @@ def _days(point: str, language: str, today: str, tense: Tense) -> tuple[datetime
     tense = "future" if _FUTURE.search(stated) else "past" if _PAST.search(stated) else tense
     year = re.fullmatch(r"(\d{4})年?", words)
     if year:
-        return _floor(base.replace(year=int(year[1]), month=1, day=1), "year")
+        return whole(base.replace(year=int(year[1]), month=1, day=1), "year")
     if "weekend" in words:
         return _weekend(words, base, tense)
     if any(season in words for season in _SEASONS):
@@ -239,24 +238,7 @@ def _days(point: str, language: str, today: str, tense: Tense) -> tuple[datetime
     if words.startswith("NEXT "):
         words, tense = words[5:], "future"
     asked = "en" if words.startswith(("this ", "next ", "last ")) else language
-    data = _parser(asked, tense, base).get_date_data(words)
-    if data is None or data.date_obj is None:
-        return None
-    period = "day" if data.period not in {"week", "month", "year"} else data.period
-    return _floor(data.date_obj.replace(tzinfo=UTC), period)
-
-
-@lru_cache(maxsize=64)
-def _parser(language: str, tense: Tense, base: datetime) -> DateDataParser:
-    return DateDataParser(
-        languages=[language],
-        settings={
-            "RELATIVE_BASE": base.replace(tzinfo=None),
-            "PREFER_DATES_FROM": tense,
-            "PREFER_DAY_OF_MONTH": "first",
-            "RETURN_AS_TIMEZONE_AWARE": False,
-        },
-    )
+    return days(words, asked, base, tense)
 
 
 def _plain(point: str) -> str:
@@ -270,27 +252,13 @@ def _plain(point: str) -> str:
     return _COUNT.sub(lambda match: _COUNTS[match[1]], words)
 
 
-def _floor(day: datetime, period: str) -> tuple[datetime, datetime, Granularity]:
-    day = day.replace(hour=0, minute=0, second=0, microsecond=0)
-    if period == "week":
-        monday = day - timedelta(days=day.weekday())
-        return monday, monday + timedelta(days=7), "week"
-    if period == "month":
-        first = day.replace(day=1)
-        return first, (first + timedelta(days=32)).replace(day=1), "month"
-    if period == "year":
-        first = day.replace(month=1, day=1)
-        return first, first.replace(year=first.year + 1), "year"
-    return day, day + timedelta(days=1), "day"
-
-
-def _weekend(words: str, base: datetime, tense: Tense) -> tuple[datetime, datetime, Granularity]:
+def _weekend(words: str, base: datetime, tense: Tense) -> Days:
     weeks = 1 if words.startswith("next") else -1 if words.startswith("last") or tense == "past" else 0
     saturday = base + timedelta(days=5 - base.weekday(), weeks=weeks)
     return saturday, saturday + timedelta(days=2), "day"
 
 
-def _season(words: str, base: datetime, tense: Tense) -> tuple[datetime, datetime, Granularity]:
+def _season(words: str, base: datetime, tense: Tense) -> Days:
     month = next(month for season, month in _SEASONS.items() if season in words)
     stated = re.search(r"\d{4}", words)
     year = int(stated[0]) if stated else base.year
@@ -303,7 +271,7 @@ def _season(words: str, base: datetime, tense: Tense) -> tuple[datetime, datetim
     return start, (start + timedelta(days=95)).replace(day=1), "season"
 
 
-def _day_of_month(number: int, base: datetime, tense: Tense) -> tuple[datetime, datetime, Granularity] | None:
+def _day_of_month(number: int, base: datetime, tense: Tense) -> Days | None:
     if not 1 <= number <= _IN_EVERY_MONTH:
         return None
     day = base.replace(day=number)
@@ -311,7 +279,7 @@ def _day_of_month(number: int, base: datetime, tense: Tense) -> tuple[datetime, 
         day = (base.replace(day=1) + timedelta(days=32)).replace(day=number)
     if tense == "past" and day > base:
         day = (base.replace(day=1) - timedelta(days=1)).replace(day=number)
-    return _floor(day, "day")
+    return whole(day, "day")
 
 
 def show(span_start: int, span_end: int, granularity: str, offset_min: int) -> str:
