@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 import msgspec
 
@@ -12,6 +12,8 @@ from mnemolog.schema.errors import InvalidInput
 from mnemolog.schema.ids import check_space, is_space
 
 Durability = Literal["process", "power"]
+#: Of what is asked through a door the log keeps the text, or a salted hash, or nothing.
+RecallLog = Literal["text", "hash", "off"]
 
 DEFAULT_SPACE = "default"
 DEFAULT_LEASE_S = 10.0
@@ -25,6 +27,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     redis_url: str | None = None
     durability: Durability = "process"
     lease_s: float = DEFAULT_LEASE_S
+    recall_log: RecallLog = "text"
 
     @property
     def folder(self) -> Path:
@@ -70,12 +73,16 @@ def from_environment(
     """Settings from the environment, with what was given on the command line before it.
 
     Reads MNEMOLOG_DATA (default `~/.mnemolog`), MNEMOLOG_SPACE (default `default`), MNEMOLOG_REDIS_URL,
-    MNEMOLOG_DURABILITY (`process` or `power`) and MNEMOLOG_LEASE_S (seconds after which a silent writer may be
-    replaced, default 10). Raises InvalidInput for a value that cannot be used.
+    MNEMOLOG_DURABILITY (`process` or `power`), MNEMOLOG_LEASE_S (seconds after which a silent writer may be
+    replaced, default 10) and MNEMOLOG_RECALL_LOG (`text`, `hash` or `off`). Raises InvalidInput for a value that
+    cannot be used.
     """
     chosen = durability or environ.get("MNEMOLOG_DURABILITY") or "process"
     if chosen not in ("process", "power"):
         raise InvalidInput(f"durability is 'process' or 'power', not {chosen!r}")
+    recall_log = environ.get("MNEMOLOG_RECALL_LOG") or "text"
+    if recall_log not in get_args(RecallLog):
+        raise InvalidInput(f"MNEMOLOG_RECALL_LOG is 'text', 'hash' or 'off', not {recall_log!r}")
     folder = data or Path(environ.get("MNEMOLOG_DATA") or Path.home() / ".mnemolog")
     return Settings(
         data=folder.expanduser().absolute(),
@@ -83,6 +90,7 @@ def from_environment(
         redis_url=redis_url or environ.get("MNEMOLOG_REDIS_URL") or None,
         durability=cast("Durability", chosen),
         lease_s=_positive(environ, "MNEMOLOG_LEASE_S", DEFAULT_LEASE_S),
+        recall_log=cast("RecallLog", recall_log),
     )
 
 

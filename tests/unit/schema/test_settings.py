@@ -25,10 +25,11 @@ def test_what_is_given_counts_before_the_environment() -> None:
         "MNEMOLOG_REDIS_URL": "redis://env",
         "MNEMOLOG_DURABILITY": "power",
         "MNEMOLOG_LEASE_S": "2.5",
+        "MNEMOLOG_RECALL_LOG": "hash",
     }
     said = from_environment(environ)
-    assert (said.data, said.space, said.redis_url, said.durability, said.lease_s) == (
-        Path("/env"), "env", "redis://env", "power", 2.5,
+    assert (said.data, said.space, said.redis_url, said.durability, said.lease_s, said.recall_log) == (
+        Path("/env"), "env", "redis://env", "power", 2.5, "hash",
     )  # fmt: skip
     given = from_environment(
         environ, data=Path("/given"), space="given", redis_url="redis://given", durability="process"
@@ -39,9 +40,8 @@ def test_what_is_given_counts_before_the_environment() -> None:
 
 
 def test_empty_variables_say_nothing() -> None:
-    empty = dict.fromkeys(
-        ["MNEMOLOG_DATA", "MNEMOLOG_SPACE", "MNEMOLOG_REDIS_URL", "MNEMOLOG_DURABILITY", "MNEMOLOG_LEASE_S"], ""
-    )
+    names = ("DATA", "SPACE", "REDIS_URL", "DURABILITY", "LEASE_S", "RECALL_LOG")
+    empty = dict.fromkeys((f"MNEMOLOG_{name}" for name in names), "")
     assert from_environment(empty) == from_environment({})
 
 
@@ -86,3 +86,8 @@ def test_the_error_of_a_file_with_one_bad_line_shows_it() -> None:
     error = InvalidFile("chat.jsonl", [(3, "it has no `at`")])
     assert str(error).endswith("  line 3: it has no `at`")
     assert error.exit_status == 2
+
+
+def test_a_way_to_keep_recalls_that_there_is_not_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="MNEMOLOG_RECALL_LOG is 'text', 'hash' or 'off'"):
+        from_environment({"MNEMOLOG_RECALL_LOG": "none"})
