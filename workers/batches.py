@@ -15,6 +15,7 @@ from mnemolog.schema.ids import Position
 from mnemolog.schema.log import event_of
 from mnemolog.workers.checksums import Checksums
 from mnemolog.workers.fold import Fold
+from mnemolog.workers.fold.voids import NO_VOIDS, Voids
 from mnemolog.workers.space_file import immediate
 
 #: What one event's values can make SQLite or Python refuse, however often it is tried. A full disk is not among them.
@@ -67,7 +68,7 @@ class Batches:
     """Folds decoded entries into one connection.
 
     `guard` runs inside each transaction before anything is written (it checks the epoch), then `before` (it appends
-    to the archive).
+    to the archive). `voids` are those of the log that is folded.
     """
 
     def __init__(
@@ -75,10 +76,11 @@ class Batches:
         connection: apsw.Connection,
         guard: Callable[[], None] = lambda: None,
         before: Callable[[Sequence[Entry]], object] = lambda _: None,
+        voids: Voids = NO_VOIDS,
     ) -> None:
         self._connection = connection
         self._checksums = Checksums(connection)
-        self._fold = Fold(connection)
+        self._fold = Fold(connection, voids)
         self._guard = guard
         self._before = before
 
@@ -93,7 +95,8 @@ class Batches:
         """Folds all entries in one transaction, or one by one when a value is refused, parking that entry.
 
         Raises StaleWriter when the file is not where this writer left it, and apsw or OS errors for what is no
-        entry's fault (a full disk), with nothing written.
+        entry's fault (a full disk), with nothing written. RebuildNeeded for a void that `voids` does not know: then
+        only `before` has happened.
         """
         if not decoded:
             return

@@ -36,6 +36,7 @@ class SpaceKeeper:
 
     def index_some(self, embedder: Embedder) -> bool:
         """Gives up to VECTOR_BATCH nodes their vectors; whether there were any. Raises StaleWriter."""
+        epoch = self._writer.epoch
         missing = vectors.missing(self._connection, VECTOR_BATCH)
         if not missing:
             return False
@@ -43,7 +44,9 @@ class SpaceKeeper:
         # Embedded before the transaction: no one waits for a model.
         made = embedder.embed(texts)
         with self._writer.lock, immediate(self._connection):
-            lease.check(self._connection, self._writer.space, self._writer.epoch)
+            if self._writer.epoch != epoch:
+                return True  # the file was rebuilt meanwhile, and its nodes have other numbers
+            lease.check(self._connection, self._writer.space, epoch)
             vectors.fit(self._connection, embedder.name, made.shape[1])
             vectors.store(self._connection, embedder.name, [number for number, _ in missing], texts, made)
         return True

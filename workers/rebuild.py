@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import apsw
 import msgspec
@@ -16,9 +17,11 @@ from mnemolog.projections.embedder import Embedder
 from mnemolog.projections.integrity import fast_hash, position_of
 from mnemolog.schema.archive import Entry
 from mnemolog.schema.errors import EngineError
+from mnemolog.schema.events import Event
 from mnemolog.schema.ids import START, Position
 from mnemolog.workers import lease
 from mnemolog.workers.batches import Batches, decode_all
+from mnemolog.workers.fold.voids import voids_of
 from mnemolog.workers.space_file import create_tables, immediate, open_for_writing
 
 log = logging.getLogger("mnemolog.writer")
@@ -41,24 +44,26 @@ def build(
     connection: apsw.Connection,
     space: str,
     embedder: Embedder,
-    log: Iterable[Entry],
+    log: Callable[[], Iterable[Entry]],
     is_parked: Callable[[Position], bool],
     *,
     batch: int,
     at: Position | None,
     progress: Progress,
+    also: Iterable[Event] = (),
 ) -> Built:
-    """Folds a log from its beginning into an empty file, without its vectors.
+    """Folds a log from its beginning into an empty file, without its vectors; `log` gives it anew at each call.
 
+    What the log voids has no effect, nor has what `also` voids, which are not on it (see voids_of).
     `is_parked` is that of `decode_all`; `at` is a position whose hash is wanted on the way; `progress` is told the
     number of entries of each batch. Raises NewerEvent for an entry that this version cannot fold.
     """
-    batches = Batches(connection)
+    batches = Batches(connection, voids=voids_of(log, also))
     batches.create(lambda: create_tables(connection, space, embedder))
     started = time.perf_counter()
     events = 0
     hash_at = fast_hash(connection) if at == START else None
-    for entries in _batches(log, batch, at):
+    for entries in _batches(log(), batch, at):
         decoded, newer = decode_all(space, entries, is_parked)
         batches.fold(decoded)
         if newer is not None:
@@ -135,10 +140,16 @@ def swap(side: apsw.Connection, live: apsw.Connection, space: str, epoch: int) -
             "UPDATE lease SET epoch = ?, host = ?, pid = ?, process_started_at = ?, renewed_at = ?",
             (epoch + 1, held.holder.host, held.holder.pid, held.holder.process_started_at, lease.now_ms()),
         )
+        # Jobs that are with workers now are not handed out a second time.
+        side.executemany("INSERT INTO dispatch VALUES (?, ?, ?, ?)", _handed_out(live))
     with live.backup("main", side, "main") as backup:
         while not backup.done:
             backup.step(-1)
     return epoch + 1
+
+
+def _handed_out(live: apsw.Connection) -> list[tuple[Any, ...]]:
+    return live.execute("SELECT job_key, generation, attempts, deadline FROM dispatch").fetchall()
 
 
 def open_side(path: Path) -> apsw.Connection:

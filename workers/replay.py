@@ -22,6 +22,7 @@ from mnemolog.schema.ids import START, Position
 from mnemolog.schema.settings import Settings
 from mnemolog.schema.stream import Stream
 from mnemolog.workers import lease, reconcile
+from mnemolog.workers.fold.voids import voids_of
 from mnemolog.workers.rebuild import Built, Progress, build, index_vectors, open_side, remove, side_file, swap
 from mnemolog.workers.space_file import DAMAGE, fold_version
 from mnemolog.workers.space_writer import SpaceWriter
@@ -130,7 +131,7 @@ def verify(settings: Settings, embedder: Embedder, *, batch: int = BATCH, progre
             side,
             settings.space,
             embedder,
-            archive.read(settings.archive, START, live.position),
+            lambda: archive.read(settings.archive, START, live.position),
             _parked_in(settings.archive),
             batch=batch,
             at=live.position,
@@ -164,12 +165,13 @@ def replay(
 
     try:
         _archive_stream(writer, live.position)
+        compared = _hash_without_later_voids(settings, embedder, live, writer.renew_if_due)
         with _side(side_file(settings.file)) as side:
             built = build(
                 side,
                 settings.space,
                 embedder,
-                archive.read(settings.archive),
+                lambda: archive.read(settings.archive),
                 _parked_in(settings.archive),
                 batch=batch,
                 at=live.position,
@@ -179,7 +181,20 @@ def replay(
             writer.epoch = swap(side, writer.connection, settings.space, writer.epoch)
     finally:
         writer.close()
-    return _result(built, live.hash)
+    return _result(msgspec.structs.replace(built, hash_at=compared) if compared else built, live.hash)
+
+
+def _hash_without_later_voids(
+    settings: Settings, embedder: Embedder, live: _Live, tick: Callable[[], None]
+) -> str | None:
+    """The hash of the log up to the live file's position, where the rest of the log voids something of that.
+
+    None where it does not, or there is no file: then the hash is found while the whole log is folded.
+    """
+    later = voids_of(lambda: archive.read(settings.archive, after=live.position))
+    if live.hash is None or not later.known:
+        return None
+    return verify(settings, embedder, progress=lambda _: tick()).hash_rebuilt
 
 
 def _move_aside(settings: Settings) -> None:

@@ -20,6 +20,7 @@ from mnemolog.schema.settings import Settings
 from mnemolog.schema.stream import Stream
 from mnemolog.workers import lease, reconcile
 from mnemolog.workers.batches import Batches, decode_all
+from mnemolog.workers.fold.voids import RebuildNeeded
 from mnemolog.workers.rebuild import build, index_vectors, open_side, remove, side_file, swap
 from mnemolog.workers.space_file import create_tables, fold_version, has_tables, immediate, open_for_writing
 
@@ -160,12 +161,44 @@ class SpaceWriter:
         good, diverged = reconcile.check_entries(
             self.stream, decoded, reconcile.folded(self.connection), self._accepted
         )
-        with self.lock:
-            self._batches.fold(good)
+        try:
+            with self.lock:
+                self._batches.fold(good)
+        except RebuildNeeded:
+            self._rebuild_for_void()
         if diverged is not None:
             raise diverged
         if newer is not None:
             raise newer
+
+    def _rebuild_for_void(self) -> None:
+        """Lets a void take effect, which is archived already, with all that the stream has after it.
+
+        What was appended together with a void, to take the place of what it voids, so comes into force with it: nobody
+        sees one without the other. Killed on the way, the file is behind a void of the archive, which is noticed when
+        the archive is folded on.
+        """
+        self._archive_stream()
+        log.info("space %s: building the file again without what was voided", self.space)
+        self.rebuild()
+
+    def _archive_stream(self) -> None:
+        """Archives what the stream has by now, up to the first entry that cannot be folded."""
+        bounds = self.stream.bounds()
+        try:
+            reconcile.inspect(self.stream, reconcile.archived(self.archive), self.settings.archive)
+        except DivergedLog:
+            return  # said when the stream is read on
+        while bounds and (page := self.stream.range(self.archive.end, reconcile.PAGE, bounds.top)):
+            decoded, newer = decode_all(self.space, page, self._is_parked)
+            good, diverged = reconcile.check_entries(
+                self.stream, decoded, reconcile.folded(self.connection), self._accepted
+            )
+            with self.transaction():
+                self.archive.append([entry for entry, _ in good])
+            if newer is not None or diverged is not None:
+                return
+            self.renew_if_due()
 
     def _is_parked(self, position: Position) -> bool:
         """Whether a later word on the log parks an entry; that word is archived before what it lets pass is folded."""
@@ -182,10 +215,15 @@ class SpaceWriter:
         for entry in archive.read(self.settings.archive, after=self.position):
             batch.append(entry)
             if len(batch) == CATCH_UP_BATCH:
-                self._fold(batch)
+                self._fold_unfolded(batch)
                 batch = []
                 self.renew_if_due()
-        self._fold(batch)
+        self._fold_unfolded(batch)
+
+    def _fold_unfolded(self, entries: Sequence[Entry]) -> None:
+        # A void among them builds the file from the whole archive.
+        position = self.position
+        self._fold([entry for entry in entries if entry.position > position])
 
     # ---- keeping house -----------------------------------------------------------------------------------------
 
@@ -222,13 +260,14 @@ class SpaceWriter:
                 side,
                 self.space,
                 self.embedder,
-                archive.read(self.settings.archive),
+                lambda: archive.read(self.settings.archive),
                 self._is_parked,
                 batch=CATCH_UP_BATCH,
                 at=None,
                 progress=lambda _: self.renew_if_due(),
             )
             index_vectors(side, self.embedder, self.settings.file, lambda _: self.renew_if_due())
+            self.archive.sync()
             with self.lock:
                 self.epoch = swap(side, self.connection, self.space, self.epoch)
         finally:

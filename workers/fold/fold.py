@@ -14,6 +14,7 @@ import msgspec
 
 from mnemolog.schema import outcomes, requests
 from mnemolog.schema.archive import Entry
+from mnemolog.schema.controls import OutcomesVoided
 from mnemolog.schema.errors import NewerEvent, Undecodable
 from mnemolog.schema.events import (
     DeadLetterDiscarded,
@@ -35,6 +36,7 @@ from mnemolog.workers.fold.cells import cells_extracted
 from mnemolog.workers.fold.context import Context, Unfoldable
 from mnemolog.workers.fold.jobs import job_failed, job_requeued
 from mnemolog.workers.fold.validity import refresh_fading
+from mnemolog.workers.fold.voids import NO_VOIDS, VOIDABLE, Voids, outcomes_voided, set_aside
 
 _canonical = msgspec.json.Encoder(order="sorted")
 
@@ -68,11 +70,15 @@ _HANDLERS: dict[type, Callable[[Context, Any, int], None]] = {
 
 
 class Fold:
-    """Applies entries to the tables of one connection, inside the caller's transaction."""
+    """Applies entries to the tables of one connection, inside the caller's transaction.
 
-    def __init__(self, connection: apsw.Connection) -> None:
+    `voids` are those of the log that is folded; one that is not among them raises RebuildNeeded.
+    """
+
+    def __init__(self, connection: apsw.Connection, voids: Voids = NO_VOIDS) -> None:
         self._connection = connection
         self._ctx = Context(connection)
+        self._voids = voids
 
     def begin(self) -> None:
         """Call at the begin of each transaction."""
@@ -115,7 +121,12 @@ class Fold:
 
     def _handle(self, event: Event, position: Position) -> None:
         self._ctx.begin(event.id, position)
-        if isinstance(event.payload, DeadLetterRequeued):
+        why = self._voids.voided.get(position)
+        if why is not None and isinstance(event.payload, VOIDABLE):
+            set_aside(self._ctx, event.payload, why)
+        elif isinstance(event.payload, OutcomesVoided):
+            outcomes_voided(self._ctx, event.payload, known=position in self._voids.known)
+        elif isinstance(event.payload, DeadLetterRequeued):
             self._dead_letter_requeued(event.payload)
         else:
             _HANDLERS[type(event.payload)](self._ctx, event.payload, event.at)

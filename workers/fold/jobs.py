@@ -34,6 +34,15 @@ def void(ctx: Context, key: str) -> None:
     ctx.run("UPDATE jobs SET state = 'void' WHERE job_key = ? AND state IN ('due', 'failed')", (key,))
 
 
+def void_generation(ctx: Context, key: str, generation: int, kind: str, reason: str) -> None:
+    """Calls one generation of a job off, if it is open and of this kind."""
+    ctx.run(
+        "UPDATE jobs SET state = 'void', reason = ? "
+        "WHERE job_key = ? AND generation = ? AND kind = ? AND state IN ('due', 'failed')",
+        (reason, key, generation, kind),
+    )
+
+
 def _insert(ctx: Context, key: str, generation: int, kind: str, inputs: str) -> None:
     ctx.run("INSERT INTO jobs VALUES (?, ?, ?, ?, 'due', '', ?, ?)", (key, generation, kind, inputs, *ctx.position))
 
