@@ -10,9 +10,10 @@ import msgspec
 import pytest
 from support.folding import ENGINE, START_MS, Memory, Words, cell, days
 
-from mnemolog.projections.context import CELL_TYPES, LEAST_BUDGET, Context, context, short_id
-from mnemolog.projections.facts import find_fact
+from mnemolog.projections.citations import resolve, short_id
+from mnemolog.projections.context import CELL_TYPES, LEAST_BUDGET, Context, context
 from mnemolog.projections.recall import recall
+from mnemolog.projections.rendering import Recorded, render_again
 from mnemolog.projections.tokens import count_tokens
 from mnemolog.schema.outcomes import ExtractedCell, SceneConsolidated
 from mnemolog.schema.recalled import BEGIN, END
@@ -48,10 +49,10 @@ def test_a_fact_is_told_with_its_id_its_dates_who_said_it_and_what_was_before(me
     _, new = changed(memory)
     found = ask(memory, "Which language does Ada write in?")
     assert found.facts == (new,)
-    (line,) = [line for line in found.text.splitlines() if line.startswith("- [ce-")]
+    cited = short_id(memory.connection, new)
+    (line,) = [line for line in found.text.splitlines() if line.startswith(f"[{cited}]")]
     assert line == (
-        f"- [{short_id(memory.connection, new)}] Ada writes in Rust now. (since 2026-03-16; said by Ada on 2026-03-16; "
-        "before that, until 2026-03-16: Ada prefers Python as her language.)"
+        f"[{cited}] Ada writes in Rust now. (Ada, since 16 March 2026; before that Python, since 9 March 2026)"
     )
 
 
@@ -59,23 +60,28 @@ def test_what_a_message_says_is_told_as_what_stands_in_its_place(memory: Memory)
     _, new = changed(memory)
     found = ask(memory, "prefers Python")
     assert found.facts == (new,)
-    assert any("Ada prefers Python as her language." in line for line in found.text.splitlines() if "[ep-" in line)
+    assert any(line.endswith("] Ada: Ada prefers Python as her language.") for line in found.text.splitlines())
 
 
 def test_messages_are_dated_by_the_clock_of_who_spoke_attributed_and_in_order_of_time(memory: Memory) -> None:
     memory.say("The parrot eats seeds.", at=START_MS + days(2), utc_offset_min=90)
     memory.say("The parrot is green.", at=START_MS + days(1), speaker=None)
-    lines = [line for line in ask(memory, "parrot").text.splitlines() if line.startswith("- ")]
-    assert [re.sub(r"\[ep-\w{8}\]", "[id]", line) for line in lines] == [
-        "- [id] 2026-03-10 00:00 user: The parrot is green.",
-        "- [id] 2026-03-11 01:30 Ada: The parrot eats seeds.",
+    lines = ask(memory, "parrot").text.splitlines()[2:-1]
+    assert [re.sub(r"\[\w{4}\]", "[id]", line) for line in lines] == [
+        "Said:",
+        "Tue 10 March 2026:",
+        "[id] user: The parrot is green.",
+        "Wed 11 March 2026:",
+        "[id] Ada: The parrot eats seeds.",
     ]
 
 
 def test_the_ids_that_are_cited_name_their_nodes(memory: Memory) -> None:
-    _, new = changed(memory)
-    cited = re.findall(r"\[(ce-\w+)\]", ask(memory, "Rust").text)
-    assert [find_fact(memory.connection, prefix) for prefix in cited] == [new]
+    changed(memory)
+    found = ask(memory, "Rust")
+    cited = re.findall(r"^\[(\w+)\]", found.text, re.MULTILINE)
+    assert {resolve(memory.connection, short) for short in cited} == {*found.facts, *found.messages}
+    assert len(cited) == len(found.facts) + len(found.messages) > 1
 
 
 def test_a_scene_is_told_by_its_summary_and_says_when_that_is_old(memory: Memory) -> None:
@@ -92,10 +98,10 @@ def test_a_scene_is_told_by_its_summary_and_says_when_that_is_old(memory: Memory
             seen=seen_hash(ids),
         )
     )
-    assert "- music: Ada is a violinist. (summary of 2026-03-29)" in ask(memory, "violin").text
+    assert "music: Ada is a violinist. (summary of 29 March 2026)" in ask(memory, "violin").text
     state(memory, 3, "Ada plays the violin in a band.", scene="music")
     assert (
-        "- music: Ada is a violinist. (summary of 2026-03-29; facts have changed since)" in ask(memory, "violin").text
+        "music: Ada is a violinist. (summary of 29 March 2026; facts have changed since)" in ask(memory, "violin").text
     )
 
 
@@ -139,7 +145,7 @@ def test_nothing_that_was_said_breaks_out_of_the_mark(memory: Memory, attack: st
     inside = "\n".join(lines[1:-1])
     assert "<" not in inside
     assert "＜" not in inside
-    assert all(line.startswith(("- ", "Recalled ", "Facts:", "Messages:")) for line in lines[1:-1])
+    assert all(re.match(r"\[\w{4}\] |Recalled |Facts:$|Said:$|\w{3} \d+ \w+ \d{4}:$", line) for line in lines[1:-1])
 
 
 def test_the_same_file_question_and_time_give_the_same_text(memory: Memory) -> None:
@@ -151,7 +157,8 @@ def test_the_same_file_question_and_time_give_the_same_text(memory: Memory) -> N
 
 def test_nothing_relevant_gives_no_text_at_all(memory: Memory) -> None:
     changed(memory)
-    assert ask(memory, "zzyzx qwrtplk") == Context("", 0, (), (), ())
+    found = ask(memory, "zzyzx qwrtplk")
+    assert (found.text, found.tokens, found.lines, found.event_ids) == ("", 0, (), ())
 
 
 def test_what_was_forgotten_is_told_neither_as_a_fact_nor_as_a_message_nor_as_what_was_before(memory: Memory) -> None:
@@ -195,3 +202,13 @@ def test_the_types_of_cells_are_those_that_recall_knows(memory: Memory) -> None:
     state(memory, 1, "Ada feeds the parrot at noon.", cell_type="procedure")
     found = recall(memory.connection, "parrot", embedder=Words(), now=memory.now, types=CELL_TYPES)
     assert {result.type for result in found} == {"opinion", "procedural"}
+
+
+def test_a_context_is_rendered_again_from_its_lines_alone(memory: Memory) -> None:
+    changed(memory)
+    memory.say("Rust " + "and other words " * 80 + "too.", event_id="long")
+    found = ask(memory, "Which language is Rust, not Python?", budget=400)
+    assert found.text
+    assert any(line.end is not None for line in found.lines)
+    recorded = msgspec.json.decode(msgspec.json.encode(found.recorded), type=Recorded)
+    assert render_again(memory.connection, recorded) == found.text
