@@ -18,7 +18,7 @@ from mnemolog.projections.integrity import fast_hash, position_of
 from mnemolog.schema.archive import Entry
 from mnemolog.schema.errors import EngineError
 from mnemolog.schema.events import Event
-from mnemolog.schema.ids import START, Position
+from mnemolog.schema.ids import Position
 from mnemolog.workers import lease
 from mnemolog.workers.batches import Batches, decode_all
 from mnemolog.workers.fold.voids import voids_of
@@ -60,10 +60,41 @@ def build(
     """
     batches = Batches(connection, voids=voids_of(log, also))
     batches.create(lambda: create_tables(connection, space, embedder))
+    return _fold_all(batches, connection, space, log(), is_parked, batch=batch, at=at, progress=progress)
+
+
+def go_on(
+    connection: apsw.Connection,
+    space: str,
+    later: Iterable[Entry],
+    is_parked: Callable[[Position], bool],
+    *,
+    batch: int,
+    at: Position | None,
+    progress: Progress,
+) -> Built:
+    """Folds what comes after the position of a file that was built before; all else is as in `build`.
+
+    Raises RebuildNeeded for a void among the entries: it may void what the file is made of.
+    """
+    return _fold_all(Batches(connection), connection, space, later, is_parked, batch=batch, at=at, progress=progress)
+
+
+def _fold_all(
+    batches: Batches,
+    connection: apsw.Connection,
+    space: str,
+    log: Iterable[Entry],
+    is_parked: Callable[[Position], bool],
+    *,
+    batch: int,
+    at: Position | None,
+    progress: Progress,
+) -> Built:
     started = time.perf_counter()
     events = 0
-    hash_at = fast_hash(connection) if at == START else None
-    for entries in _batches(log(), batch, at):
+    hash_at = fast_hash(connection) if at == position_of(connection) else None
+    for entries in _batches(log, batch, at):
         decoded, newer = decode_all(space, entries, is_parked)
         batches.fold(decoded)
         if newer is not None:
