@@ -26,6 +26,7 @@ from mnemolog.gateway.cli import (
     repairing,
     running,
     verdicts,
+    why,
     working,
 )
 from mnemolog.gateway.cli.context import Context
@@ -79,6 +80,7 @@ def cli(ctx: click.Context, data: Path | None, space: str | None, redis_url: str
 
 _MODULES = (
     *(running, publishing, recalling, facts, asking, forgetting, verdicts, chatting),
+    *(why,),
     *(inspecting, working, repairing, dead_letters, dev),
 )
 for _commands in _MODULES:
