@@ -14,6 +14,7 @@ import pytest
 
 from mnemolog.schema.cells import Cell, Evidence, Mention
 from mnemolog.schema.codec import decode, encode
+from mnemolog.schema.controls import OutcomesVoided
 from mnemolog.schema.events import (
     SCHEMA_GENERATION,
     DeadLetterDiscarded,
@@ -32,6 +33,7 @@ from mnemolog.schema.outcomes import (
     Engine,
     EntityKey,
     ExtractedCell,
+    ForgetWish,
     JobFailed,
     PairVerdict,
     SceneConsolidated,
@@ -47,6 +49,7 @@ from mnemolog.schema.requests import (
     FactUnpinned,
     JobRequeued,
     NodesRecalled,
+    RequestDismissed,
     SessionIdled,
     VerdictGiven,
     VerdictsReviewed,
@@ -140,6 +143,7 @@ EXPECTED: dict[str, Payload] = {
         engine=ENGINE,
         raw='{"cells": []}',
         cells=(CELL,),
+        forget=(ForgetWish(event_id="m1", quote="forget 上海", words="that I lived in 上海", subject="Ada"),),
         refused=(("no_subject", "somebody moved"),),
         unknown_language=3,
     ),
@@ -178,7 +182,8 @@ EXPECTED: dict[str, Payload] = {
     ),
     "fact_confirmed.v1": FactConfirmed(node_id="ce-1"),
     "fact_unpinned.v1": FactUnpinned(node_id="ce-1"),
-    "facts_forgotten.v1": FactsForgotten(node_ids=("ce-1", "ce-2")),
+    "facts_forgotten.v1": FactsForgotten(node_ids=("ce-1", "ce-2"), request="rq-1"),
+    "request_dismissed.v1": RequestDismissed(request="rq-2"),
     "verdict_given.v1": VerdictGiven(first="ce-1", second="ce-2", ruling="compatible"),
     "verdicts_reviewed.v1": VerdictsReviewed(pairs=(("ce-1", "ce-2"), ("ce-3", "ce-4")), approved=True),
     "job_requeued.v1": JobRequeued(job_key=JOB_KEY),
@@ -203,6 +208,7 @@ EXPECTED: dict[str, Payload] = {
         ),
     ),
     "session_idled.v1": SessionIdled(session="s1", last_event="m9"),
+    "outcomes_voided.v1": OutcomesVoided(positions=((AT, 6), (AT + 1, 0)), reason="a model that “dreams”"),
 }
 
 

@@ -250,7 +250,8 @@ def test_whatever_is_told_the_tables_hold_together(seed: int, tmp_path: Path) ->
         while len(teller.log) < EVENTS:
             before, decided = facts_said(con), decisions(con)
             teller.step()
-            assert before.items() <= facts_said(con).items()
+            if b"outcomes_voided" not in teller.log[-1].body:
+                assert before.items() <= facts_said(con).items()
             assert is_outcome(con, teller.log[-1]) <= (decided == decisions(con))
             if len(teller.log) % 20 == 0:
                 assert_sound(con)
@@ -269,6 +270,7 @@ def decisions(con: apsw.Connection) -> list[tuple[Any, ...]]:
         *rows(con, "SELECT * FROM verdicts WHERE judge = 'person' ORDER BY low, high"),
         *rows(con, "SELECT node_id FROM cells WHERE pinned OR retracted = 'forgotten' ORDER BY node_id"),
         *rows(con, "SELECT * FROM tombstones ORDER BY digest"),
+        *rows(con, "SELECT * FROM pending_requests WHERE state != 'pending' ORDER BY request_id"),
     ]
 
 

@@ -15,6 +15,7 @@ import msgspec
 from mnemolog.schema.archive import Entry
 from mnemolog.schema.cells import Cell, Evidence, Mention
 from mnemolog.schema.codec import encode
+from mnemolog.schema.controls import OutcomesVoided
 from mnemolog.schema.events import (
     DeadLetterDiscarded,
     DeadLetterRequeued,
@@ -33,6 +34,7 @@ from mnemolog.schema.outcomes import (
     Engine,
     EntityKey,
     ExtractedCell,
+    ForgetWish,
     JobFailed,
     PairVerdict,
     SceneConsolidated,
@@ -47,6 +49,7 @@ from mnemolog.schema.requests import (
     FactUnpinned,
     JobRequeued,
     NodesRecalled,
+    RequestDismissed,
     SessionIdled,
     VerdictGiven,
     VerdictsReviewed,
@@ -54,6 +57,8 @@ from mnemolog.schema.requests import (
 from mnemolog.schema.times import DAY, HOUR, MAX_MS, MIN_MS, MINUTE
 from mnemolog.workers.batches import Batches
 from mnemolog.workers.fold.scenes import seen_hash
+from mnemolog.workers.fold.voids import RebuildNeeded, voids_of
+from mnemolog.workers.rebuild import remove
 from mnemolog.workers.space_file import create_tables, open_for_writing
 from support.stories import BEGIN_MS, SALT, SmallEmbedder, fold_more
 
@@ -106,6 +111,7 @@ class Storyteller:
             self.remember: 3,
             self.correct: 4,
             self.forget: 3,
+            self.dismiss: 2,
             self.give_verdict: 3,
             self.review: 3,
             self.requeue_job: 2,
@@ -113,6 +119,7 @@ class Storyteller:
             self.recall: 3,
             self.set_policy: 1,
             self.repair: 2,
+            self.void: 2,
             self.spoil: 2,
         }
         return [deed for deed, weight in weights.items() for _ in range(weight)]
@@ -131,7 +138,17 @@ class Storyteller:
         self._now += self._chance.choice((0, 0, 1, MINUTE, HOUR, DAY))
         entry = Entry(Position(self._now, len(self.log)), body)
         self.log.append(entry)
-        fold_more(self._batches, [entry])
+        try:
+            fold_more(self._batches, [entry])
+        except RebuildNeeded:
+            self._rebuild()
+
+    def _rebuild(self) -> None:
+        """What a writer does at a void: folds the log without what is voided, and swaps the file in."""
+        path = Path(self.connection.db_filename("main")).with_suffix(".side")
+        with closing(refolded(path, self.log, 500)) as side, self.connection.backup("main", side, "main") as backup:
+            backup.step(-1)
+        remove(path)
 
     def step(self) -> None:
         """Tells one more event; an outcome, mostly, only where a job is due."""
@@ -221,18 +238,31 @@ class Storyteller:
                 generation=generation,
                 engine=ENGINE,
                 cells=cells,
+                forget=(self._wish(inputs),) if self._often(0.2) else (),
                 refused=(("bad", "item"),) if self._often(0.1) else (),
             )
         )
 
     def _extracted(self, inputs: Sequence[str]) -> ExtractedCell:
-        said = self._rows(
+        said = self._said(inputs)
+        evidence = tuple(self._evidence(said) for _ in range(self._one((1, 1, 1, 2))))
+        return self._keyed(self._cell(evidence))
+
+    def _said(self, inputs: Sequence[str]) -> list[tuple[str, str]]:
+        return self._rows(
             "SELECT event_id, content FROM nodes WHERE type = 'episodic' AND node_id IN (SELECT value FROM json_each(?))"
             " ORDER BY node_id",
             msgspec.json.encode(list(inputs)).decode(),
         )
-        evidence = tuple(self._evidence(said) for _ in range(self._one((1, 1, 1, 2))))
-        return self._keyed(self._cell(evidence))
+
+    def _wish(self, inputs: Sequence[str]) -> ForgetWish:
+        said = self._evidence(self._said(inputs))
+        return ForgetWish(
+            event_id=said.event_id,
+            quote=said.quote,
+            words=self._one(("I work at Acme", "my «trip»", "\x00")),
+            subject=self._one(_SUBJECTS),
+        )
 
     def _keyed(self, cell: Cell) -> ExtractedCell:
         keys = tuple(EntityKey(entity.name.casefold()[:200], entity.name, entity.kind) for entity in cell.entities)
@@ -343,7 +373,15 @@ class Storyteller:
         )
 
     def forget(self) -> None:
-        self.put(FactsForgotten(node_ids=tuple(self._fact() for _ in range(self._one((1, 1, 2))))))
+        facts = tuple(self._fact() for _ in range(self._one((1, 1, 2))))
+        self.put(FactsForgotten(node_ids=facts, request=self._request() if self._often(0.4) else None))
+
+    def dismiss(self) -> None:
+        self.put(RequestDismissed(request=self._request()))
+
+    def _request(self) -> str:
+        asked = self._rows("SELECT request_id FROM pending_requests ORDER BY request_id")
+        return str(self._one(asked, ("rq-none",))[0])
 
     def give_verdict(self) -> None:
         self.put(VerdictGiven(first=self._fact(), second=self._fact(), ruling=self._one(_RULINGS)))
@@ -394,6 +432,15 @@ class Storyteller:
         kind = self._one((DeadLetterRequeued, DeadLetterRequeued, DeadLetterDiscarded, EntryParked, GapAccepted))
         self.put(kind(ms=ms, seq=seq))
 
+    def void(self) -> None:
+        """Voids outcomes and earlier voids, mostly; else anything that stands on the log, or does not."""
+        types = "('cells_extracted', 'conflicts_judged', 'scene_consolidated', 'job_failed', 'outcomes_voided')"
+        found = self._rows(f"SELECT ms, seq FROM events WHERE type IN {types} ORDER BY ms, seq")
+        if self._often(0.1) or not found:
+            found = [*(entry.position for entry in self.log), (self._now + DAY, 0)]
+        voided = tuple(tuple(self._one(found)) for _ in range(self._one((1, 1, 3))))
+        self.put(OutcomesVoided(positions=voided, reason=self._one(("", "wrong"))))
+
     def spoil(self) -> None:
         known = self._one(self.log).body
         self._append(self._one((b"rubbish", known[: len(known) // 2], known.replace(b'"v":1', b'"v":0'), b"")))
@@ -413,7 +460,11 @@ def refolded(path: Path, log: Sequence[Entry], batch: int, *, refuse: int | None
     connection = open_for_writing(path)
     whole = count()
     number: list[int] = []
-    batches = Batches(connection, before=lambda entries: number.append(next(whole) if len(entries) > 1 else -1))
+    batches = Batches(
+        connection,
+        before=lambda entries: number.append(next(whole) if len(entries) > 1 else -1),
+        voids=voids_of(lambda: log),
+    )
     batches.create(lambda: create_tables(connection, "default", SmallEmbedder()))
     connection.set_commit_hook(lambda: number[-1] == refuse)
     fold_more(batches, log, batch)
