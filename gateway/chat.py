@@ -49,15 +49,16 @@ class Turn(msgspec.Struct, frozen=True):
 class Chat:
     """One conversation.
 
-    `recollect` takes the user's text and the event ids of messages that the model is shown anyway, and gives a
-    context; `model` takes messages and gives a reply, or raises EngineError; it is None where there is no model.
+    `recollect` takes the user's text, the event id of the message that it was published as, and the event ids of
+    messages that the model is shown anyway, and gives a context; `model` takes messages and gives a reply, or raises
+    EngineError; it is None where there is no model.
     """
 
     def __init__(
         self,
         publisher: Publisher,
         session: str,
-        recollect: Callable[[str, frozenset[str]], Context],
+        recollect: Callable[[str, str, frozenset[str]], Context],
         model: Callable[[Sequence[Said]], str] | None,
         *,
         speaker: str | None = None,
@@ -75,8 +76,8 @@ class Chat:
 
         What was recalled is shown to the model only: it is never published, nor kept in the conversation.
         """
-        self._publish("user", text, self._speaker)
-        context = self._recollect(text, self._events)
+        asked_by = self._publish("user", text, self._speaker)
+        context = self._recollect(text, asked_by, self._events)
         if self._model is None:
             return Turn(context)
         try:
@@ -89,9 +90,11 @@ class Chat:
         self._said = [*self._said, Said("user", text), Said("assistant", reply)][-TURNS:]
         return Turn(context, reply)
 
-    def _publish(self, role: Role, content: str, speaker: str | None = None) -> None:
+    def _publish(self, role: Role, content: str, speaker: str | None = None) -> str:
+        """Publishes a turn and gives its event id."""
         published = self._publisher.publish(role, content, self.session, speaker=speaker)
         self._events |= {published.event_id}
+        return published.event_id
 
     def _prompt(self, text: str, context: Context) -> list[Said]:
         asked = f"{context.text}\n\n{text}" if context.text else text

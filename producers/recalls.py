@@ -1,13 +1,14 @@
-"""Recalls that reinforce: one event per process and ten seconds, which never blocks or fails an answer."""
+"""Recalls that leave a trace: one event per process and ten seconds, which never blocks or fails an answer."""
 
 from __future__ import annotations
 
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Self
 
+import msgspec
 import redis
 
 from mnemolog.producers.connecting import clock
@@ -15,6 +16,7 @@ from mnemolog.producers.messages import Builder
 from mnemolog.schema import keys
 from mnemolog.schema.endpoint import log_client, translate
 from mnemolog.schema.errors import MnemologError
+from mnemolog.schema.recalls import Answer
 from mnemolog.schema.requests import NodesRecalled
 
 log = logging.getLogger("mnemolog.recalls")
@@ -26,6 +28,16 @@ CLOSE_S = 1.0
 FIRST_RESULTS = 10
 #: As many recalls are kept until they are sent; more are dropped.
 MOST_WAITING = 10_000
+#: What has more bytes makes more than one event.
+EVENT_BYTES = 1_000_000
+
+
+class _Recall(msgspec.Struct, frozen=True):
+    """A recall that waits to be sent: when it was, the facts that it used, and the answer, if that is to be kept."""
+
+    at: int
+    used: tuple[str, ...]
+    answer: Answer | None
 
 
 class RecallRecorder:
@@ -40,22 +52,25 @@ class RecallRecorder:
         self._url = url
         self._interval_s = interval_s
         self._builder = Builder(space, clock)
-        self._waiting: deque[tuple[int, tuple[str, ...]]] = deque()
+        self._waiting: deque[_Recall] = deque()
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self.dropped = 0
         self.sent = 0
 
-    def record(self, node_ids: Sequence[str], at: int | None = None) -> None:
-        """Notes that facts were recalled now, or at a time in UTC milliseconds. Never raises, never waits for Redis."""
-        if not node_ids:
+    def record(self, used: Sequence[str], at: int | None = None, answer: Answer | None = None) -> None:
+        """Notes which facts a recall used, now or at a time in UTC milliseconds, and its answer for the recall log.
+
+        Never raises, never waits for Redis.
+        """
+        if not used and answer is None:
             return
         with self._lock:
             if self._stop.is_set() or len(self._waiting) >= MOST_WAITING:
                 self.dropped += 1
                 return
-            self._waiting.append((clock() if at is None else at, tuple(node_ids)))
+            self._waiting.append(_Recall(clock() if at is None else at, tuple(used), answer))
             if self._thread is None:
                 # A thread that is stuck in a connection must not keep the process from ending.
                 self._thread = threading.Thread(target=self._run, name="recalls", daemon=True)
@@ -87,12 +102,11 @@ class RecallRecorder:
         with self._lock:
             batch = tuple(self._waiting)
             self._waiting.clear()
-        if not batch:
-            return
-        if self._append(NodesRecalled(recalls=batch)):
-            self.sent += len(batch)
-        else:
-            self.dropped += len(batch)
+        for part in _parts(batch):
+            if self._append(_payload(part)):
+                self.sent += len(part)
+            else:
+                self.dropped += len(part)
 
     def _append(self, payload: NodesRecalled) -> bool:
         """Whether the stream took an event; tried once, since a recall that is lost costs nothing but its trace."""
@@ -110,3 +124,25 @@ class RecallRecorder:
         except redis.RedisError as error:
             log.debug("%s", translate(error, "record what was recalled"))
         return False
+
+
+def _parts(batch: Iterable[_Recall]) -> Iterator[list[_Recall]]:
+    """A batch in parts that an event has room for."""
+    part: list[_Recall] = []
+    left = EVENT_BYTES
+    for recall in batch:
+        size = len(msgspec.json.encode(recall))
+        if part and size > left:
+            yield part
+            part, left = [], EVENT_BYTES
+        part.append(recall)
+        left -= size
+    if part:
+        yield part
+
+
+def _payload(part: Iterable[_Recall]) -> NodesRecalled:
+    return NodesRecalled(
+        recalls=tuple((recall.at, recall.used) for recall in part if recall.used),
+        answers=tuple(recall.answer for recall in part if recall.answer is not None),
+    )

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
 
 import apsw
 import msgspec
 
+from mnemolog.projections.rendering import Kind as LineKind
+from mnemolog.projections.rendering import Line, render_again
+from mnemolog.projections.rendering import Recorded as Rendered
 from mnemolog.schema.errors import InvalidInput
 from mnemolog.schema.ids import Position
-from mnemolog.schema.recalls import AnswerLine, Options, query_hash
+from mnemolog.schema.recalls import AnswerLine, Options, query_hash, scene_key
+from mnemolog.schema.times import show
 
 DEFAULT_LIMIT = 50
 _IDS_SHOWN = 5
@@ -22,6 +27,12 @@ FROM recalls r LEFT JOIN nodes n ON n.node_id = r.message
 _LINES = "SELECT kind, node_id, detail FROM recalled_nodes WHERE recall_id = ? ORDER BY place"
 _HOLDS = "r.recall_id IN (SELECT recall_id FROM recalled_nodes WHERE node_id = ?)"
 _ASKS = "(r.query_hash = ? OR instr(lower(coalesce(n.content, r.query)), lower(?)) > 0)"
+
+_NODE = "SELECT occurred_at, coalesce(nullif(speaker, ''), role, type), content FROM nodes WHERE node_id = ?"
+
+#: For an end that is the end of the text.
+_TO_THE_END = -1
+_WHOLE = (0, _TO_THE_END, 0)
 
 _options = msgspec.json.Decoder(Options)
 _details = msgspec.json.Decoder(tuple[int, ...])
@@ -91,6 +102,59 @@ def recall_of(connection: apsw.Connection, prefix: str) -> Recorded:
         raise InvalidInput(f"there is no recall {prefix!r}: `mnemolog recalls list` shows their ids")
     shown = ", ".join(row[0] for row in rows[:_IDS_SHOWN]) + (", …" if len(rows) > _IDS_SHOWN else "")
     raise InvalidInput(f"{prefix!r} begins the ids of several recalls: {shown}")
+
+
+def answer_lines(connection: apsw.Connection, lines: Iterable[Line]) -> tuple[AnswerLine, ...]:
+    """The lines of a context as they are recorded: of scenes, too, without a name."""
+    salt = salt_of(connection)
+    return tuple(
+        AnswerLine(
+            line.kind,
+            scene_key(salt, line.id) if line.kind == "scene" else line.id,
+            (line.start, _TO_THE_END if line.end is None else line.end, line.changes),
+        )
+        for line in lines
+    )
+
+
+def results_text(connection: apsw.Connection, lines: Iterable[AnswerLine]) -> str:
+    """The results of a recall in words, one a line: when, who, what. One that the file does not have is left out."""
+    rows = [connection.execute(_NODE, (line.id,)).fetchone() for line in lines]
+    return "\n".join(f"{show(at)}  {who}: {content}" for at, who, content in filter(None, rows))
+
+
+def text_again(connection: apsw.Connection, recorded: Recorded) -> str:
+    """The text of a past answer, from the file as of the recorded position.
+
+    It is the exact text if `text_digest` of it is the recorded digest; lines that the file does not have are left
+    out. The caller spans it with a read transaction.
+    """
+    if recorded.kind == "recall":
+        return results_text(connection, recorded.lines)
+    scenes = _scenes(connection)
+    return render_again(connection, Rendered(recorded.about, tuple(_line(line, scenes) for line in recorded.lines)))
+
+
+def missing(connection: apsw.Connection, recorded: Recorded) -> list[str]:
+    """The ids in an answer that the file does not have: what they stood for was erased, or is not in it yet."""
+    scenes = _scenes(connection)
+    return [
+        line.id
+        for line in recorded.lines
+        if line.id not in scenes and connection.execute(_NODE, (line.id,)).fetchone() is None
+    ]
+
+
+def _scenes(connection: apsw.Connection) -> dict[str, str]:
+    """The scenes by their keys."""
+    salt = salt_of(connection)
+    return {scene_key(salt, scene): scene for (scene,) in connection.execute("SELECT scene FROM scenes")}
+
+
+def _line(line: AnswerLine, scenes: Mapping[str, str]) -> Line:
+    start, end, changes = line.detail if len(line.detail) == len(_WHOLE) else _WHOLE
+    until = None if end == _TO_THE_END else end
+    return Line(cast("LineKind", line.kind), scenes.get(line.id, line.id), start, until, changes)
 
 
 def salt_of(connection: apsw.Connection) -> str:

@@ -23,13 +23,14 @@ MAX_QUERY_CHARS = 2_000
 MAX_LINES = 1_000
 MAX_OPTIONS = 40
 MAX_OPTION_VALUES = 100
+MAX_OPTION_CHARS = 200
 MAX_DETAIL = 16
 #: As many answers stand in one event.
 MAX_ANSWERS = 10_000
 
 Word = Annotated[str, msgspec.Meta(pattern=r"\A[a-z][a-z_]{0,39}\Z")]
 Digest = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{32}\Z")]
-OptionText = Annotated[str, msgspec.Meta(max_length=200)]
+OptionText = Annotated[str, msgspec.Meta(max_length=MAX_OPTION_CHARS)]
 OptionValue = (
     bool | int | float | OptionText | Annotated[tuple[OptionText, ...], msgspec.Meta(max_length=MAX_OPTION_VALUES)]
 )

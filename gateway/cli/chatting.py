@@ -14,7 +14,7 @@ import msgspec
 
 from mnemolog.gateway.chat import Chat, Said, Turn
 from mnemolog.gateway.cli.context import TIME, Context, json_option, now_ms, pass_context, print_json
-from mnemolog.gateway.cli.recording import recording
+from mnemolog.gateway.cli.recording import Asked, Recording, recording
 from mnemolog.producers import Producer
 from mnemolog.projections.context import DEFAULT_BUDGET, LEAST_BUDGET
 from mnemolog.projections.context import Context as Recalled
@@ -49,17 +49,16 @@ def context_(context: Context, /, query: str, budget: int, now: int | None, no_r
     mnemolog context "What language should I use for a CLI tool?" --budget 500
     """
     at = now_ms() if now is None else now
-    with context.reader() as connection:
+    with recording(context, wanted=not no_record) as recorder, context.reader() as connection:
         found = recollect(connection, query, embedder=context.embedder(), now=at, budget=budget)
-    if as_json:
-        print_json({"query": query, "budget": budget, **msgspec.structs.asdict(found)})
-    elif found.text:
-        click.echo(found.text)
-    else:
-        click.echo("nothing relevant", err=True)
-    sys.stdout.flush()
-    with recording(context, at, wanted=not no_record) as record:
-        record(found.facts)
+        if as_json:
+            print_json({"query": query, "budget": budget, **msgspec.structs.asdict(found)})
+        elif found.text:
+            click.echo(found.text)
+        else:
+            click.echo("nothing relevant", err=True)
+        sys.stdout.flush()
+        recorder.context(connection, Asked(query=query, about=at, options={"budget": budget}), found)
 
 
 @click.command()
@@ -79,13 +78,12 @@ def chat(context: Context, /, as_json: bool, **given: Any) -> None:  # noqa: FBT
     mnemolog chat --speaker Ada
     """
     name = given["session"] or f"chat-{datetime.now(UTC).isoformat(timespec='seconds')}"
-    at = now_ms()
     with (
         context.redis() as url,
         Producer(context.settings.space, redis_url=url) as producer,
-        recording(context, at, wanted=not given["no_record"]) as record,
+        recording(context, wanted=not given["no_record"]) as recorder,
     ):
-        memory = _Memory(context, given["budget"], record)
+        memory = _Memory(context, given["budget"], recorder)
         talk = Chat(producer, name, memory, _model(context), speaker=given["speaker"])
         if writer_position(context.stream(url)) is None:
             click.echo("no writer is running: what is said is kept, and learnt from when `mnemolog up` runs", err=True)
@@ -98,21 +96,25 @@ def chat(context: Context, /, as_json: bool, **given: Any) -> None:  # noqa: FBT
 class _Memory:
     """What the chat recalls: a context from the file as it is at each turn, nothing while there is none."""
 
-    def __init__(self, context: Context, budget: int, record: Callable[[Sequence[str]], None]) -> None:
+    def __init__(self, context: Context, budget: int, recorder: Recording) -> None:
         self._context = context
         self._budget = budget
-        self._record = record
+        self._recorder = recorder
         self._embedder = context.embedder()
 
-    def __call__(self, text: str, without: frozenset[str]) -> Recalled:
+    def __call__(self, text: str, asked_by: str, without: frozenset[str]) -> Recalled:
+        now = now_ms()
         try:
             with self._context.reader() as connection:
                 found = recollect(
-                    connection, text, embedder=self._embedder, now=now_ms(), budget=self._budget, without=without
+                    connection, text, embedder=self._embedder, now=now, budget=self._budget, without=without
+                )
+                options = {"budget": self._budget, "without": len(without)}
+                self._recorder.context(
+                    connection, Asked(query=text, about=now, options=options, message=asked_by), found
                 )
         except SpaceNotFound:
             return Recalled("", 0, (), (), ())
-        self._record(found.facts)
         return found
 
 

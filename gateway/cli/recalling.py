@@ -13,7 +13,7 @@ import click
 import msgspec
 
 from mnemolog.gateway.cli.context import FILE, TIME, Context, json_option, now_ms, pass_context, print_json
-from mnemolog.gateway.cli.recording import counted, recording
+from mnemolog.gateway.cli.recording import Asked, recording
 from mnemolog.projections.embedder import Embedder
 from mnemolog.projections.recall import Result
 from mnemolog.projections.recall import recall as search
@@ -56,6 +56,11 @@ class Search(msgspec.Struct, frozen=True):
         )
         return found, round((time.perf_counter() - started) * 1000, 3)
 
+    def asked(self, query: str) -> Asked:
+        """What the recall log says of a query."""
+        options = {"limit": self.limit, "types": self.types, "fallback": self.fallback or None}
+        return Asked(query=query, about=self.now, options=options)
+
 
 @click.command()
 @click.argument("query", required=False)
@@ -83,7 +88,7 @@ def recall(context: Context, /, query: str | None, queries: Path | None, as_json
     if queries is not None and not as_json:
         raise InvalidInput("--queries prints one JSON object a line: add --json")
     now = now_ms() if options["now"] is None else options["now"]
-    with recording(context, now, wanted=not options["no_record"]) as record, context.reader() as connection:
+    with recording(context, wanted=not options["no_record"]) as recorder, context.reader() as connection:
         search_ = Search(
             connection,
             context.embedder(),
@@ -92,19 +97,24 @@ def recall(context: Context, /, query: str | None, queries: Path | None, as_json
             now,
             options["fallback"],
         )
+
+        def record(text: str, results: Sequence[Result]) -> None:
+            recorder.recall(connection, search_.asked(text), results)
+
         if queries is not None:
             _answer_file(search_, queries, record)
         else:
-            record(counted(_answer(search_, query or "", as_json=as_json, explain=options["explain"])))
+            results = _answer(search_, query or "", as_json=as_json, explain=options["explain"])
             sys.stdout.flush()
+            record(query or "", results)
 
 
-def _answer_file(search_: Search, path: Path, record: Callable[[Sequence[str]], None]) -> None:
+def _answer_file(search_: Search, path: Path, record: Callable[[str, Sequence[Result]], None]) -> None:
     asked = _read(path)
     search_.run("warm up")
     for item in asked:
         results, took_ms = search_.run(item.query)
-        record(counted(results))
+        record(item.query, results)
         print_json(
             {"query_id": item.query_id, "took_ms": took_ms, "results": [as_object(result) for result in results]}
         )

@@ -1,31 +1,120 @@
-"""Recalls through the command line leave a trace, so that what is used does not fade."""
+"""Recalls through the command line leave a trace: what is used does not fade, and what was answered can be shown."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+import apsw
+import msgspec
+
 from mnemolog.gateway.cli.context import Context, now_ms
+from mnemolog.producers.answers import answered
 from mnemolog.producers.recalls import FIRST_RESULTS, RecallRecorder
+from mnemolog.projections.connection import read_transaction
+from mnemolog.projections.context import Context as Recalled
+from mnemolog.projections.integrity import position_of
 from mnemolog.projections.recall import Result
+from mnemolog.projections.recalls import answer_lines, results_text, salt_of
+from mnemolog.schema.ids import Position
+from mnemolog.schema.recalls import AnswerLine, Kind, OptionValue
+from mnemolog.schema.settings import RecallLog
 
 #: A time asked about that is this near to the clock is now.
 NOW_MS = 60_000
 
+Options = Mapping[str, OptionValue | None]
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked: the text, the time asked about (UTC milliseconds), and with which options.
+
+    `message` is the event id of the message that the text was, if it was one. `is_use` is False where an answer is no
+    use of what it tells, as where the past is asked about.
+    """
+
+    query: str
+    about: int
+    options: Options = msgspec.field(default_factory=dict)
+    message: str | None = None
+    is_use: bool = True
+
+
+class Given(msgspec.Struct, frozen=True):
+    """What was answered: its lines, its exact text, and how far the file was folded that they are from."""
+
+    kind: Kind
+    lines: tuple[AnswerLine, ...]
+    text: str
+    position: Position
+
+
+class Recording:
+    """Notes what doors answered; does nothing without a recorder. Never waits for Redis."""
+
+    def __init__(self, recorder: RecallRecorder | None, keep: RecallLog) -> None:
+        self._recorder = recorder
+        self._keep = keep
+
+    def recall(self, connection: apsw.Connection, asked: Asked, results: Sequence[Result]) -> None:
+        """Notes the results of a recall. The facts among the first of them are used, unless they only stand in."""
+        if self._recorder is None:
+            return
+        lines = tuple(AnswerLine(_kind(found), found.node_id) for found in results)
+        with read_transaction(connection):
+            # What a node says does not change: the file may have grown since it was found.
+            given = Given("recall", lines, results_text(connection, lines), position_of(connection))
+            self._note(self._recorder, connection, asked, counted(results), given)
+
+    def context(self, connection: apsw.Connection, asked: Asked, found: Recalled) -> None:
+        """Notes a context. The facts in it are used."""
+        if self._recorder is None:
+            return
+        given = Given("context", answer_lines(connection, found.lines), found.text, Position.parse(found.position))
+        self._note(self._recorder, connection, asked, found.facts, given)
+
+    def _note(
+        self, recorder: RecallRecorder, connection: apsw.Connection, asked: Asked, told: Sequence[str], given: Given
+    ) -> None:
+        at = now_ms()
+        # Another time than now was asked about: that is no use of what was told.
+        reinforces = asked.is_use and abs(asked.about - at) < NOW_MS
+        answer = answered(
+            kind=given.kind,
+            query=asked.query,
+            text=given.text,
+            lines=given.lines,
+            position=given.position,
+            at=at,
+            about=asked.about,
+            options=asked.options,
+            reinforces=reinforces,
+            salt=salt_of(connection),
+            keep=self._keep,
+            message=asked.message,
+        )
+        recorder.record(told if reinforces else (), at, None if self._keep == "off" else answer)
+
 
 @contextmanager
-def recording(context: Context, at: int, *, wanted: bool) -> Iterator[Callable[[Sequence[str]], None]]:
-    """A function that notes the facts that were recalled; it does nothing when another time than now was asked about.
+def recording(context: Context, *, wanted: bool) -> Iterator[Recording]:
+    """What notes the recalls of a command; nothing is noted where that is not wanted.
 
     No Redis is started for it: where none runs, there is no trace. Ends within a second.
     """
-    if not wanted or abs(at - now_ms()) >= NOW_MS:
-        yield lambda _: None
+    if not wanted:
+        yield Recording(None, "off")
         return
     with RecallRecorder(context.settings.space, context.running_redis) as recorder:
-        yield recorder.record
+        yield Recording(recorder, context.settings.recall_log)
 
 
 def counted(results: Sequence[Result]) -> list[str]:
     """The facts among the first results of a recall; what only stands in for an empty answer does not count."""
     return [found.node_id for found in results[:FIRST_RESULTS] if found.type != "episodic" and not found.fallback]
+
+
+def _kind(found: Result) -> str:
+    if found.fallback:
+        return "fallback"
+    return "message" if found.type == "episodic" else "fact"

@@ -70,17 +70,17 @@ def test_the_conversation_goes_on_without_what_was_recalled_for_earlier_turns() 
     assert [message.content for message in model.asked[1][1:]] == ["Which language?", "Use Rust.", "Why?"]
 
 
-def test_recollection_is_told_which_messages_the_model_has_already() -> None:
-    told: list[frozenset[str]] = []
+def test_recollection_is_told_which_message_asks_and_which_ones_the_model_has_already() -> None:
+    told: list[tuple[str, frozenset[str]]] = []
 
-    def recollect(_: str, without: frozenset[str]) -> Context:
-        told.append(without)
+    def recollect(_: str, asked_by: str, without: frozenset[str]) -> Context:
+        told.append((asked_by, without))
         return NOTHING
 
     chat = Chat(Log(), "s", recollect, Model("One.", "Two."))
     chat.turn("First")
     chat.turn("Second")
-    assert told == [{"e1"}, {"e1", "e2", "e3"}]
+    assert told == [("e1", frozenset({"e1"})), ("e3", frozenset({"e1", "e2", "e3"}))]
 
 
 @pytest.mark.parametrize(
