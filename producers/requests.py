@@ -17,6 +17,7 @@ from mnemolog.schema.requests import (
     FactRemembered,
     FactsForgotten,
     FactUnpinned,
+    RequestDismissed,
     VerdictGiven,
     VerdictsReviewed,
 )
@@ -70,12 +71,12 @@ def corrected(
     )
 
 
-def forgotten(node_ids: Iterable[str]) -> FactsForgotten:
-    """The payload that retires facts. Raises InvalidInput for none, or too many."""
+def forgotten(node_ids: Iterable[str], request: str | None = None) -> FactsForgotten:
+    """The payload that retires facts, as a `request` in talk asked. Raises InvalidInput for none, or too many."""
     wanted = tuple(dict.fromkeys(node_ids))
     if not 1 <= len(wanted) <= MAX_FORGOTTEN:
         raise InvalidInput(f"a request forgets 1 to {MAX_FORGOTTEN} facts, not {len(wanted)}")
-    return FactsForgotten(node_ids=wanted)
+    return FactsForgotten(node_ids=wanted, request=request)
 
 
 def reviewed(pairs: Iterable[Pair], *, approved: bool) -> VerdictsReviewed:
@@ -121,9 +122,13 @@ class Requests:
         """Says what is true instead of a fact, which was never true. The cells quote `event_id`."""
         return self.send(corrected(node_id, text, cells, speaker=speaker, occurred_at=occurred_at), event_id)
 
-    def forget(self, node_ids: Iterable[str]) -> Published:
-        """Retires facts and hides what they were taken from."""
-        return self.send(forgotten(node_ids))
+    def forget(self, node_ids: Iterable[str], request: str | None = None) -> Published:
+        """Retires facts and hides what they were taken from; closes the `request` in talk that asked for it."""
+        return self.send(forgotten(node_ids, request))
+
+    def dismiss(self, request: str) -> Published:
+        """Closes a request that was made in talk, without doing what it asks."""
+        return self.send(RequestDismissed(request=request))
 
     def confirm(self, node_id: str) -> Published:
         """Pins a fact: it does not fade any more."""

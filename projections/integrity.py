@@ -27,6 +27,7 @@ CONTENT_QUERIES = {
         SELECT node_id, subject, slot, object, polarity, modality, basis, stated_by, start, stated_end, due, heir,
                retracted, pinned
         FROM cells""",
+    "pending_requests": "SELECT request_id, node_id, subject, words, state FROM pending_requests",
     "scenes": "SELECT scene, cells FROM scenes",
     "entities": "SELECT entity_id, kind, name FROM entities",
     "entity_aliases": "SELECT alias, entity_id FROM entity_aliases",

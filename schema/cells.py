@@ -16,6 +16,11 @@ from mnemolog.schema.times import MAX_MS, MIN_MS
 MAX_SENTENCE_CHARS = 1_000
 #: The shortest quote that is evidence, unless it is the whole message.
 MIN_QUOTE_CHARS = 8
+#: What one cell may hold. A quote may be a whole statement to the memory.
+MAX_QUOTE_CHARS = 8 * MAX_SENTENCE_CHARS
+MAX_EVIDENCE = 20
+MAX_ENTITIES = 40
+MAX_CAUSES = 20
 
 CellType = Literal["fact", "plan", "preference", "decision", "task", "risk", "procedure", "opinion"]
 Modality = Literal["asserted", "planned"]
@@ -26,7 +31,7 @@ Ruling = Literal["same", "supersedes", "compatible", "unsure"]
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_CHARS)]
 Sentence = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_SENTENCE_CHARS)]
-Quote = Annotated[str, msgspec.Meta(min_length=1)]
+Quote = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_QUOTE_CHARS)]
 Object = Annotated[str, msgspec.Meta(max_length=MAX_SENTENCE_CHARS)]
 SlotName = Annotated[str, msgspec.Meta(pattern=r"\A[a-z][a-z0-9_]{0,79}\Z")]
 Salience = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
@@ -69,7 +74,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     content: Sentence
     cell_type: CellType
     subject: Name
-    evidence: Annotated[tuple[Evidence, ...], msgspec.Meta(min_length=1)]
+    evidence: Annotated[tuple[Evidence, ...], msgspec.Meta(min_length=1, max_length=MAX_EVIDENCE)]
     scene: Name
     salience: Salience = 0.5
     slot: SlotName | None = None
@@ -82,8 +87,8 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     due: TimeMs | None = None
     stated_by: Name | None = None
     basis: Basis = "first_person"
-    entities: tuple[Mention, ...] = ()
-    causes: tuple[int | str, ...] = ()
+    entities: Annotated[tuple[Mention, ...], msgspec.Meta(max_length=MAX_ENTITIES)] = ()
+    causes: Annotated[tuple[int | Name, ...], msgspec.Meta(max_length=MAX_CAUSES)] = ()
     ends: Object | None = None
     change: bool = False
     addition: bool = False

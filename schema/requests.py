@@ -60,11 +60,23 @@ class FactUnpinned(NodePayload, frozen=True, kw_only=True):
 
 
 class FactsForgotten(Payload, frozen=True, kw_only=True):
-    """A person wants facts retired: they are not told any more, nor what they were taken from."""
+    """A person wants facts retired: they are not told any more, nor what they were taken from.
+
+    With `request` this is what was asked in talk, and confirmed.
+    """
 
     TYPE: ClassVar[str] = "facts_forgotten"
 
     node_ids: Annotated[tuple[Name, ...], msgspec.Meta(min_length=1, max_length=1_000)]
+    request: Name | None = None
+
+
+class RequestDismissed(Payload, frozen=True, kw_only=True):
+    """A person does not want done what was asked in talk."""
+
+    TYPE: ClassVar[str] = "request_dismissed"
+
+    request: Name
 
 
 class VerdictGiven(Payload, frozen=True, kw_only=True):
@@ -118,6 +130,7 @@ REQUESTS: tuple[type[Payload], ...] = (
     FactConfirmed,
     FactUnpinned,
     FactsForgotten,
+    RequestDismissed,
     VerdictGiven,
     VerdictsReviewed,
     JobRequeued,

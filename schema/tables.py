@@ -17,6 +17,7 @@ FOLD_TABLES = (
     "verdicts",
     "refusals",
     "tombstones",
+    "pending_requests",
     "reinforcements",
     "outcomes",
     "edges",

@@ -126,6 +126,15 @@ CREATE TABLE tombstones (
     until INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- What somebody asked in talk to have forgotten, in the message `node_id`: it waits for a person. `subject` asked it.
+CREATE TABLE pending_requests (
+    request_id TEXT PRIMARY KEY,
+    node_id TEXT NOT NULL REFERENCES nodes (node_id),
+    subject TEXT NOT NULL,
+    words TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('pending', 'confirmed', 'dismissed'))
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE reinforcements (
     node_id TEXT NOT NULL REFERENCES nodes (node_id),
     recalled_at INTEGER NOT NULL,

@@ -62,7 +62,7 @@ def test_a_window_becomes_cells_in_one_call(engine, server):
 def test_tokens_are_those_that_the_server_counted_and_cost_what_the_settings_say(engine, server):
     told = engine.extract(WINDOW).engine
     counted = server.counters
-    assert (told.name, told.model, told.prompt_version, told.calls) == ("model", "stand-in", "extract.v1", 1)
+    assert (told.name, told.model, told.prompt_version, told.calls) == ("model", "stand-in", "extract.v2", 1)
     assert (told.tokens_in, told.tokens_out) == (counted.tokens_in, counted.tokens_out)
     assert told.tokens_in > told.tokens_out > 0
     assert told.cost_usd == pytest.approx((told.tokens_in + 2 * told.tokens_out) / 1_000_000)

@@ -19,7 +19,7 @@ from mnemolog.projections.integrity import fast_hash, verify
 from mnemolog.schema.archive import Entry
 from mnemolog.schema.cells import Mention
 from mnemolog.schema.ids import Position
-from mnemolog.schema.outcomes import JobFailed
+from mnemolog.schema.outcomes import CellsExtracted, ForgetWish, JobFailed
 from mnemolog.schema.recalls import Answer, AnswerLine
 from mnemolog.schema.requests import FactConfirmed, FactsForgotten, NodesRecalled
 from mnemolog.schema.tables import FOLD_TABLES, LOCAL_COLUMNS, definitions
@@ -56,6 +56,11 @@ def everything(path: Path) -> list[Entry]:
     memory.add(FactsForgotten(node_ids=(gone,)))
     key, generation, _ = memory.due("resolve")[-1]
     memory.add(JobFailed(job_key=key, generation=generation, engine=ENGINE, reason="no reply", attempts=3))
+    asked = memory.say("Forget that I work at Acme.", session="s6")
+    memory.close("s6")
+    wish = ForgetWish(event_id=asked, quote="Forget that I work", words="I work at Acme", subject="Ada")
+    key, generation, _ = memory.due("extract")[-1]
+    memory.add(CellsExtracted(job_key=key, generation=generation, engine=ENGINE, forget=(wish,)))
     for line in ("Good evening.", "Nothing to report.", "Bye."):
         memory.say(line, session="s5", metadata={"mood": line})
     memory.say("I reuse ids.", event_id="s1:I work at Acme.")

@@ -6,14 +6,22 @@ import redis
 
 from mnemolog.schema.jobs import ConsolidateWork, ExtractWork, ResolveWork
 from mnemolog.schema.model_settings import ModelSettings
-from mnemolog.schema.outcomes import CellsExtracted, ConflictsJudged, Engine, PairVerdict, SceneConsolidated
+from mnemolog.schema.outcomes import (
+    MAX_CELLS,
+    MAX_WISHES,
+    CellsExtracted,
+    ConflictsJudged,
+    Engine,
+    PairVerdict,
+    SceneConsolidated,
+)
 from mnemolog.schema.summaries import bounded
 from mnemolog.workers.engines import inputs, replies
 from mnemolog.workers.engines.budget import Budget
 from mnemolog.workers.engines.client import ChatMessage, ModelClient, Reply, ReplyForm
 from mnemolog.workers.engines.offers import RedisMemory
 from mnemolog.workers.engines.prompt import CONSOLIDATE, EXTRACT, RESOLVE, Prompt
-from mnemolog.workers.engines.proposals import read_proposals
+from mnemolog.workers.engines.proposals import read_proposals, read_wishes
 
 NAME = "model"
 
@@ -36,21 +44,24 @@ class ModelEngine:
     def extract(self, work: ExtractWork) -> CellsExtracted:
         """The cells of a window. Items of the reply that are no cells are refused; the others stand."""
         reply = self._ask(EXTRACT, "extract cells", inputs.of_extract(work), work.space)
-        cells, refused = read_proposals(replies.items(reply, "cells"), work)
-        return CellsExtracted(
+        cells, refused = read_proposals(replies.items(reply, "cells", MAX_CELLS), work)
+        wishes, refused_wishes = read_wishes(replies.items_if_any(reply, "forget", MAX_WISHES), work)
+        outcome = CellsExtracted(
             job_key=work.job_key,
             generation=work.generation,
             engine=self._engine(EXTRACT, reply),
             raw=reply.text,
             cells=cells,
-            refused=refused,
+            forget=wishes,
+            refused=refused + refused_wishes,
         )
+        return replies.checked(outcome, reply)
 
     def resolve(self, work: ResolveWork) -> ConflictsJudged:
         """Verdicts on pairs of cells; a pair without one is compatible. What they name is for the fold to check."""
         reply = self._ask(RESOLVE, "judge conflicts", inputs.of_resolve(work), work.space)
-        verdicts, refused = replies.verdicts(replies.items(reply, "verdicts"))
-        return ConflictsJudged(
+        verdicts, refused = replies.verdicts(replies.items(reply, "verdicts", replies.MAX_VERDICTS))
+        outcome = ConflictsJudged(
             job_key=work.job_key,
             generation=work.generation,
             engine=self._engine(RESOLVE, reply),
@@ -59,6 +70,7 @@ class ModelEngine:
             refused=refused,
             candidates=len(work.pairs),
         )
+        return replies.checked(outcome, reply)
 
     def consolidate(self, work: ConsolidateWork) -> SceneConsolidated:
         """The summary of a scene, under 100 words. One cell is its own summary and needs no call."""
@@ -68,7 +80,7 @@ class ModelEngine:
         else:
             reply = self._ask(CONSOLIDATE, "sum up a scene", inputs.of_consolidate(work), work.space)
             summary = replies.summary(reply)
-        return SceneConsolidated(
+        outcome = SceneConsolidated(
             job_key=work.job_key,
             generation=work.generation,
             engine=self._engine(CONSOLIDATE, reply),
@@ -78,6 +90,7 @@ class ModelEngine:
             cells=tuple(cell.node_id for cell in work.cells),
             seen=work.seen,
         )
+        return replies.checked(outcome, reply)
 
     def _ask(self, prompt: Prompt, what: str, document: str, space: str) -> Reply:
         messages = (ChatMessage("system", prompt.instructions), ChatMessage("user", document))

@@ -29,6 +29,6 @@ def load(kind: JobKind, number: int) -> Prompt:
     )
 
 
-EXTRACT = load("extract", 1)
+EXTRACT = load("extract", 2)
 RESOLVE = load("resolve", 1)
 CONSOLIDATE = load("consolidate", 1)

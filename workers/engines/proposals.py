@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
 
 from mnemolog.schema.cells import (
     ANY_VALUE,
+    MAX_CAUSES,
+    MAX_ENTITIES,
+    MAX_EVIDENCE,
     MAX_SENTENCE_CHARS,
     Basis,
     Cell,
@@ -23,12 +26,12 @@ from mnemolog.schema.cells import (
 from mnemolog.schema.errors import InvalidTime
 from mnemolog.schema.ids import MAX_ID_CHARS
 from mnemolog.schema.jobs import ExtractWork, JobMessage
-from mnemolog.schema.outcomes import ExtractedCell
+from mnemolog.schema.outcomes import ExtractedCell, ForgetWish
 from mnemolog.schema.slots import slot_of
 from mnemolog.workers.engines import spans
 from mnemolog.workers.engines.entities import keyed
-from mnemolog.workers.engines.replies import MAX_ITEMS, Refusal, refusal, too_many
-from mnemolog.workers.rules import lexicon
+from mnemolog.workers.engines.replies import Refusal, refusal
+from mnemolog.workers.rules import lexicon, requests
 from mnemolog.workers.rules.messages import NAMELESS
 from mnemolog.workers.rules.scenes import scene_key, scene_of
 
@@ -61,6 +64,12 @@ class _Said(msgspec.Struct):
 class _Named(msgspec.Struct):
     name: str
     kind: str = "concept"
+
+
+class _Wished(msgspec.Struct):
+    event_id: str
+    quote: str
+    what: str
 
 
 class Proposal(msgspec.Struct, kw_only=True):
@@ -108,7 +117,7 @@ def read_proposals(items: list[Any], work: ExtractWork) -> tuple[tuple[Extracted
     """The cells among the items of a reply, and the items that are none, each with its reason."""
     good: dict[int, ExtractedCell] = {}
     refused: list[Refusal] = []
-    for place, item in enumerate(items[:MAX_ITEMS]):
+    for place, item in enumerate(items):
         try:
             good[place] = _cell(msgspec.convert(item, Proposal, strict=False), work)
         except msgspec.ValidationError as error:
@@ -116,14 +125,44 @@ def read_proposals(items: list[Any], work: ExtractWork) -> tuple[tuple[Extracted
         except _Refused as error:
             refused.append(refusal(error.reason, error))
     cells = [_with_causes(cell, good, refused) for cell in good.values()]
-    return tuple(cells), tuple(refused) + too_many(items, MAX_ITEMS)
+    return tuple(cells), tuple(refused)
+
+
+def read_wishes(items: list[Any], work: ExtractWork) -> tuple[tuple[ForgetWish, ...], tuple[Refusal, ...]]:
+    """What users asked to have forgotten, by the items of a reply, and the items that say none, each with its reason.
+
+    Whether somebody is quoted who asks it is for the fold to check, and a person confirms it.
+    """
+    said = {message.event_id: message for message in work.messages if message.role == "user" and not message.read}
+    good: list[ForgetWish] = []
+    refused: list[Refusal] = []
+    for item in items:
+        try:
+            good.append(_wish(msgspec.convert(item, _Wished), said))
+        except msgspec.ValidationError as error:
+            refused.append(refusal("invalid", f"{error}: {item!r}"))
+        except _Refused as error:
+            refused.append(refusal(error.reason, error))
+    return tuple(good), tuple(refused)
+
+
+def _wish(wished: _Wished, said: Mapping[str, JobMessage]) -> ForgetWish:
+    """What a user asked to have forgotten. Raises _Refused and msgspec.ValidationError."""
+    if wished.event_id not in said:
+        raise _Refused("unknown_message", f"to forget {wished.what!r}, as asked in {wished.event_id!r}")
+    subject = said[wished.event_id].speaker or NAMELESS
+    words = requests.forgotten(f"forget {_text(wished.what)}") or _text(wished.what)
+    given = ForgetWish(event_id=wished.event_id, quote=_text(wished.quote), words=words, subject=subject)
+    return msgspec.convert(msgspec.to_builtins(given), ForgetWish)
 
 
 def _cell(proposal: Proposal, work: ExtractWork) -> ExtractedCell:
     """The cell of a proposal; its causes are still places in the reply. Raises _Refused and msgspec.ValidationError."""
+    _check_counts(proposal)
     evidence, source = _evidence(proposal, work.messages)
     stated_by = source.speaker or (NAMELESS if source.role == "user" else source.role)
     subject = _subject(proposal.subject, stated_by, work)
+    basis = _basis(proposal.basis, source, own=subject == stated_by)
     slot = _slot(proposal.slot)
     obj = _normal(proposal.object)
     when = _times(proposal, source)
@@ -134,7 +173,7 @@ def _cell(proposal: Proposal, work: ExtractWork) -> ExtractedCell:
         subject=subject,
         evidence=evidence,
         scene=scene[:MAX_ID_CHARS],
-        salience=slot_of(slot).salience if proposal.salience is None else proposal.salience,
+        salience=_salience(proposal.salience, slot, basis),
         slot=slot,
         object=obj,
         polarity=proposal.polarity or 1,
@@ -144,7 +183,7 @@ def _cell(proposal: Proposal, work: ExtractWork) -> ExtractedCell:
         granularity=when.granularity,
         due=when.due,
         stated_by=stated_by,
-        basis=_basis(proposal.basis, own=subject == stated_by),
+        basis=basis,
         entities=_mentions(proposal.entities or ()),
         causes=tuple(proposal.causes or ()),
         ends=_ends(proposal.ends),
@@ -155,6 +194,17 @@ def _cell(proposal: Proposal, work: ExtractWork) -> ExtractedCell:
         scope=_text(proposal.scope)[:MAX_SENTENCE_CHARS],
     )
     return keyed(msgspec.convert(msgspec.to_builtins(cell), Cell))
+
+
+def _check_counts(proposal: Proposal) -> None:
+    """Raises _Refused for a cell that holds more than a cell may, before each of its parts is looked at."""
+    for what, parts, most in (
+        ("quotes", proposal.evidence, MAX_EVIDENCE),
+        ("entities", proposal.entities or (), MAX_ENTITIES),
+        ("causes", proposal.causes or (), MAX_CAUSES),
+    ):
+        if len(parts) > most:
+            raise _Refused("too_many", f"{proposal.content[:200]!r} has {len(parts)} {what}; the most is {most}")
 
 
 def _evidence(proposal: Proposal, messages: Sequence[JobMessage]) -> tuple[tuple[Evidence, ...], JobMessage]:
@@ -187,11 +237,20 @@ def _subject(name: str, stated_by: str, work: ExtractWork) -> str:
     return next((other for other in known if other.casefold() == wanted), _text(name))
 
 
-def _basis(basis: Basis | None, *, own: bool) -> Basis:
-    """A model may not believe hearsay like a person's own words."""
-    if basis in {"requested", "inferred"}:
+def _basis(basis: Basis | None, source: JobMessage, *, own: bool) -> Basis:
+    """A model may not believe hearsay like a person's own words, nor what nobody asked to remember like a request."""
+    if basis == "inferred":
+        return basis
+    if basis == "requested" and source.role == "user" and requests.asks_to_remember(source.content):
         return basis
     return "first_person" if own else "others"
+
+
+def _salience(salience: float | None, slot: str | None, basis: Basis) -> float:
+    """What somebody asked to have remembered matters most."""
+    if basis == "requested":
+        return 1.0
+    return slot_of(slot).salience if salience is None else salience
 
 
 def _slot(name: str | None) -> str | None:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from mnemolog.schema.cells import Name, Ruling
-from mnemolog.schema.outcomes import PairVerdict
+from mnemolog.schema.codec import decode, encode
+from mnemolog.schema.errors import EngineError, InvalidContent, Undecodable
+from mnemolog.schema.outcomes import Outcome, PairVerdict
 from mnemolog.schema.summaries import bounded
 from mnemolog.workers.engines.client import Reply
 
-#: The most items of a reply that are looked at.
-MAX_ITEMS = 200
+#: The most verdicts that one reply may hold.
 MAX_VERDICTS = 2_000
 _DETAIL_CHARS = 500
 _SUMMARY_CHARS = 10_000
@@ -31,6 +32,7 @@ _scan = json.JSONDecoder().raw_decode
 _KINDS = {"corrected": "correction", "done": "fulfilled", "completed": "fulfilled", "called_off": "cancelled"}
 
 Refusal = tuple[str, str]
+AnyOutcome = TypeVar("AnyOutcome", bound=Outcome)
 
 
 def field(reply: Reply, name: str) -> Any:
@@ -48,12 +50,35 @@ def field(reply: Reply, name: str) -> Any:
     raise reply.error(f"the model's reply has no {name!r}" if anything else "the model's reply is no JSON object")
 
 
-def items(reply: Reply, name: str) -> list[Any]:
-    """The list in the field `name`. Raises EngineError, with the reply, where there is none."""
+def items(reply: Reply, name: str, most: int) -> list[Any]:
+    """The list in the field `name`. Raises EngineError, with the reply, where there is none, or more than `most`."""
     value = field(reply, name)
     if not isinstance(value, list):
         raise reply.error(f"{name!r} in the model's reply is no list")
+    if len(value) > most:
+        raise reply.error(f"{name!r} in the model's reply has {len(value)} items; the most is {most}")
     return value
+
+
+def items_if_any(reply: Reply, name: str, most: int) -> list[Any]:
+    """The list in a field that a reply may leave out. Raises EngineError for more than `most` items."""
+    try:
+        value = field(reply, name)
+    except EngineError:
+        return []
+    return items(reply, name, most) if isinstance(value, list) else []
+
+
+def checked(outcome: AnyOutcome, reply: Reply) -> AnyOutcome:
+    """The outcome, if the log can hold it: what the writer could not read would be parked, and its job wait for ever.
+
+    Raises EngineError, with the reply, for one that is too large, by its size or by what its parts may hold.
+    """
+    try:
+        decode(encode("outcome", 0, outcome))
+    except (InvalidContent, Undecodable) as error:
+        raise reply.error(f"what the model's reply says cannot be kept ({error})") from None
+    return outcome
 
 
 def _fenced(text: str) -> Iterator[Any]:
@@ -99,14 +124,14 @@ def verdicts(proposed: list[Any]) -> tuple[tuple[PairVerdict, ...], tuple[Refusa
     """The verdicts among the items of a reply, whatever they are about, and the items that are none."""
     good: list[PairVerdict] = []
     refused: list[Refusal] = []
-    for item in proposed[:MAX_VERDICTS]:
+    for item in proposed:
         try:
             verdict = msgspec.convert(item, _ProposedVerdict, strict=False)
         except msgspec.ValidationError as error:
             refused.append(refusal("invalid", f"{error}: {item!r}"))
         else:
             good.append(PairVerdict(_plain(verdict.first), _plain(verdict.second), verdict.ruling, _kind(verdict.kind)))
-    return tuple(good), tuple(refused) + too_many(proposed, MAX_VERDICTS)
+    return tuple(good), tuple(refused)
 
 
 def _plain(text: str) -> str:
@@ -116,12 +141,6 @@ def _plain(text: str) -> str:
 def _kind(text: str | None) -> str:
     word = _NO_WORD.sub("_", (text or "").strip().casefold()).strip("_")[:_KIND_CHARS]
     return _KINDS.get(word, word)
-
-
-def too_many(proposed: list[Any], most: int) -> tuple[Refusal, ...]:
-    """The one refusal for all items that are not looked at."""
-    left = len(proposed) - most
-    return (refusal("too_many", f"{left} items after the first {most}"),) if left > 0 else ()
 
 
 def summary(reply: Reply) -> str:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from mnemolog.schema.cells import Candidate, Cell, Evidence
+from mnemolog.schema.cells import MAX_SENTENCE_CHARS, Candidate, Cell, Evidence
 from mnemolog.schema.jobs import ConsolidateWork, ExtractWork, JobMessage, ResolveWork
 from mnemolog.schema.model_settings import RULES
-from mnemolog.schema.outcomes import MAX_CELLS, CellsExtracted, ConflictsJudged, Engine, PairVerdict, SceneConsolidated
+from mnemolog.schema.outcomes import (
+    MAX_CELLS,
+    MAX_WISHES,
+    CellsExtracted,
+    ConflictsJudged,
+    Engine,
+    ForgetWish,
+    PairVerdict,
+    SceneConsolidated,
+)
 from mnemolog.schema.summaries import bounded
 from mnemolog.workers import rules
 from mnemolog.workers.engines.entities import keyed
 from mnemolog.workers.fold.validity import CORRECTION
 
 #: Grows when the same work would give another outcome.
-VERSION = "1"
+VERSION = "2"
 
 ENGINE = Engine(name=RULES, prompt_version=VERSION)
 #: What the judge calls a verdict which the fold knows by another name.
@@ -23,7 +32,7 @@ class RulesEngine:
     """See mnemolog.workers.engines.engine.Engine."""
 
     def extract(self, work: ExtractWork) -> CellsExtracted:
-        """The cells of a window; what somebody asked to be forgotten in passing stands among the refused."""
+        """The cells of a window, and what somebody asked to have forgotten in passing."""
         people = {fact.cell.subject for fact in work.facts}
         people |= {name.name for fact in work.facts for name in fact.cell.entities if name.kind == "person"}
         context = rules.Context(
@@ -35,7 +44,7 @@ class RulesEngine:
             generation=work.generation,
             engine=ENGINE,
             cells=tuple(keyed(cell) for cell in found.cells[:MAX_CELLS]),
-            refused=tuple(("forget_requested", request.what) for request in found.forget),
+            forget=tuple(map(_wish, found.forget[:MAX_WISHES])),
             unknown_language=found.unknown_language,
         )
 
@@ -77,6 +86,15 @@ def _message(message: JobMessage) -> rules.Message:
         utc_offset_min=message.utc_offset_min,
         session=message.session,
         read=message.read,
+    )
+
+
+def _wish(request: rules.ForgetRequest) -> ForgetWish:
+    return ForgetWish(
+        event_id=request.evidence.event_id,
+        quote=request.evidence.quote,
+        words=request.what[:MAX_SENTENCE_CHARS],
+        subject=request.subject,
     )
 
 

@@ -16,7 +16,7 @@ from mnemolog.schema.cells import Cell
 from mnemolog.schema.ids import NodeId, episode_id
 from mnemolog.schema.outcomes import CellsExtracted, ExtractedCell
 from mnemolog.schema.quotes import is_quote_of
-from mnemolog.workers.fold import scenes
+from mnemolog.workers.fold import pending, scenes
 from mnemolog.workers.fold.context import Context
 from mnemolog.workers.fold.jobs import close_job, open_job
 from mnemolog.workers.fold.validity import refresh_fading
@@ -57,6 +57,7 @@ def cells_extracted(ctx: Context, payload: CellsExtracted) -> None:
     for reason, detail in payload.refused:
         ctx.refuse(reason, detail)
     messages = frozenset(inputs)
+    pending.ask(ctx, payload.forget, messages)
     ids: list[NodeId | None] = [_add_or_refuse(ctx, item, payload.job_key, messages) for item in payload.cells]
     _link_causes(ctx, payload.cells, ids)
     settle(ctx, [node_id for node_id in ids if node_id is not None])

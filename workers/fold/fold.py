@@ -30,7 +30,7 @@ from mnemolog.schema.events import (
 from mnemolog.schema.ids import Position
 from mnemolog.schema.log import event_of
 from mnemolog.schema.policy import Policy
-from mnemolog.workers.fold import conflicts, episodes, recalls, scenes, windows
+from mnemolog.workers.fold import conflicts, episodes, pending, recalls, scenes, windows
 from mnemolog.workers.fold import requests as asked
 from mnemolog.workers.fold.cells import cells_extracted
 from mnemolog.workers.fold.context import Context, Unfoldable
@@ -62,6 +62,7 @@ _HANDLERS: dict[type, Callable[[Context, Any, int], None]] = {
     requests.FactConfirmed: lambda ctx, payload, _: asked.fact_confirmed(ctx, payload),
     requests.FactUnpinned: lambda ctx, payload, _: asked.fact_unpinned(ctx, payload),
     requests.FactsForgotten: lambda ctx, payload, _: asked.facts_forgotten(ctx, payload),
+    requests.RequestDismissed: lambda ctx, payload, _: pending.request_dismissed(ctx, payload),
     requests.VerdictGiven: lambda ctx, payload, _: conflicts.verdict_given(ctx, payload),
     requests.VerdictsReviewed: lambda ctx, payload, _: conflicts.verdicts_reviewed(ctx, payload),
     requests.JobRequeued: lambda ctx, payload, _: job_requeued(ctx, payload),

@@ -16,11 +16,11 @@ from mnemolog.schema.requests import (
     NodePayload,
     Statement,
 )
-from mnemolog.workers.fold import cells, conflicts, scenes
+from mnemolog.workers.fold import cells, conflicts, pending, scenes
 from mnemolog.workers.fold.context import Context, Unfoldable
 from mnemolog.workers.fold.episodes import Episode
 from mnemolog.workers.fold.episodes import add as add_episode
-from mnemolog.workers.fold.validity import CORRECTION, recompute, refresh_fading
+from mnemolog.workers.fold.validity import CORRECTION, refresh_fading
 
 #: The session that statements made to the memory itself belong to.
 SESSION = "requests"
@@ -121,9 +121,13 @@ def _bury(ctx: Context, node_id: str, cell: Cell) -> None:
 
 
 def facts_forgotten(ctx: Context, payload: FactsForgotten) -> None:
-    """Retires facts, hides what they were taken from, and remembers that they are not wanted back."""
+    """Retires facts, hides what they were taken from, and remembers that they are not wanted back.
+
+    What they took the place of stays as it was: nothing else becomes true by it.
+    """
     wanted = [(node_id, _cell_of(ctx, node_id)) for node_id in dict.fromkeys(payload.node_ids)]
-    concerned: set[str] = set()
+    if payload.request is not None:
+        pending.check(ctx, payload.request)
     for node_id, cell in wanted:
         ctx.run("UPDATE cells SET retracted = 'forgotten' WHERE node_id = ?", (node_id,))
         ctx.run(
@@ -132,12 +136,9 @@ def facts_forgotten(ctx: Context, payload: FactsForgotten) -> None:
             (node_id,),
         )
         _bury(ctx, node_id, cell)
-        concerned.add(str(ctx.get("SELECT scene FROM nodes WHERE node_id = ?", (node_id,))))
-        neighbours = ctx.rows(
-            "SELECT high FROM verdicts WHERE low = ?1 UNION SELECT low FROM verdicts WHERE high = ?1", (node_id,)
-        )
-        concerned |= recompute(ctx, [node_id, *(other for (other,) in neighbours)])
-    scenes.touch(ctx, concerned, keep_summary=False)
+    if payload.request is not None:
+        pending.confirm(ctx, payload.request)
+    scenes.touch(ctx, {cell.scene for _, cell in wanted}, keep_summary=False)
 
 
 def fact_confirmed(ctx: Context, payload: FactConfirmed) -> None:

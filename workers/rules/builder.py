@@ -6,7 +6,7 @@ import re
 
 import msgspec
 
-from mnemolog.schema.cells import MAX_SENTENCE_CHARS, Cell, EntityKind, Evidence, Granularity, Mention
+from mnemolog.schema.cells import MAX_ENTITIES, MAX_SENTENCE_CHARS, Cell, EntityKind, Evidence, Granularity, Mention
 from mnemolog.schema.slots import slot_of
 from mnemolog.workers.rules import dates, lexicon, wording
 from mnemolog.workers.rules.drafts import Draft
@@ -166,4 +166,4 @@ def mentions(draft: Draft, quote: str) -> tuple[Mention, ...]:
     if draft.basis == "others" and draft.subject[:1].isupper() and "'s " not in draft.subject:
         found.append(Mention(draft.subject, "person"))
     unique = {mention.name.casefold(): mention for mention in reversed(found)}
-    return tuple(reversed(unique.values()))
+    return tuple(reversed(unique.values()))[:MAX_ENTITIES]

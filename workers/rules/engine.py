@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from mnemolog.schema.cells import MAX_SENTENCE_CHARS, Cell, Evidence
+from mnemolog.schema.cells import MAX_CAUSES, MAX_SENTENCE_CHARS, Cell, Evidence
 from mnemolog.workers.rules import (
     assertions,
     corrections,
@@ -155,7 +155,7 @@ def _keep_reason(draft: Draft, message: Message, quote: str, tongue: str, talk: 
         stated = routines.cause_of(draft.cause.strip(" .!"), speaker)
         reasons = [msgspec.structs.replace(stated, scene=scene)] if stated else []
     start = len(talk.cells)
-    talk.cells.extend(build(reason, message, quote, tongue, talk.context.scenes) for reason in reasons)
+    talk.cells.extend(build(reason, message, quote, tongue, talk.context.scenes) for reason in reasons[:MAX_CAUSES])
     return tuple(range(start, len(talk.cells)))
 
 

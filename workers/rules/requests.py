@@ -10,6 +10,16 @@ _REMEMBER = patterns.one("remember")
 _FORGET = patterns.one("forget")
 _CORRECTION = patterns.several("correction")
 _NOT_TO_REMEMBER = re.compile(r"(?:when|how|the time|to|me|us|if)\b|.*\byou\b", re.IGNORECASE)
+#: Of a message in any of the languages: a request to remember, wherever it stands, and not "do you remember …?".
+_ASKED = re.compile(
+    r"(?:^|[.!?;,:\n]\s*|\b(?:please|pls|can you|could you|will you|would you|you should|and|i want you to)\s+)"
+    r"(?:remember|keep in mind|bear in mind|note|make a note|memori[sz]e|(?:do not|don['’]t) forget|for the record)\b"
+    r"(?! (?:when|how|the time|me|us)\b)"
+    r"|\b(?:merke? (?:dir|es dir)|denke? (?:bitte )?daran|vergiss (?:bitte )?nicht|notiere?)\b"
+    r"|\b(?:recuerda|acuérdate|ten en cuenta|no (?:te )?olvides|anota|toma nota)\b"
+    r"|记住|请记|记下|别忘|不要忘",
+    re.IGNORECASE,
+)
 _NOTHING = re.compile(r"(?:it|about it|that)$", re.IGNORECASE)
 
 
@@ -20,6 +30,11 @@ def remembered(text: str) -> str | None:
         return None
     what: str = (match["what"] or match["bare"]).strip()
     return None if _NOT_TO_REMEMBER.match(what) else what
+
+
+def asks_to_remember(message: str) -> bool:
+    """Whether a message asks anywhere to have something remembered."""
+    return _ASKED.search(message) is not None
 
 
 def forgotten(text: str) -> str | None:

@@ -74,7 +74,7 @@ def test_the_prompt_names_every_slot_that_there_is():
 
 def test_versions_stand_in_the_names_of_prompts():
     assert [prompt.version for prompt in (EXTRACT, RESOLVE, CONSOLIDATE)] == [
-        "extract.v1",
+        "extract.v2",
         "resolve.v1",
         "consolidate.v1",
     ]

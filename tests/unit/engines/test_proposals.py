@@ -4,9 +4,9 @@ import pytest
 from support.work import NOW, fact, message, window
 
 from mnemolog.schema.cells import Cell, Evidence
-from mnemolog.schema.outcomes import EntityKey
+from mnemolog.schema.outcomes import EntityKey, ForgetWish
 from mnemolog.schema.times import parse
-from mnemolog.workers.engines.proposals import read_proposals
+from mnemolog.workers.engines.proposals import read_proposals, read_wishes
 
 SAID = "I'm writing in Rust now."
 ASKED = "You live in Berlin, right?"
@@ -195,7 +195,93 @@ def test_a_nul_character_does_not_reach_the_tables():
     assert "\x00" not in repr(cell)
 
 
-def test_only_the_first_two_hundred_items_are_looked_at():
-    cells, refused = read_proposals([proposal(content=f"Fact {number}.") for number in range(205)], WORK)
-    assert len(cells) == 200
-    assert refused == (("too_many", "5 items after the first 200"),)
+@pytest.mark.parametrize(
+    ("name", "value", "most"),
+    [
+        ("evidence", {"event_id": "e1", "quote": SAID}, 20),
+        ("entities", {"name": "Rust", "kind": "tool"}, 40),
+        ("causes", 1, 20),
+    ],
+)
+def test_a_cell_that_holds_more_than_a_cell_may_is_refused(name, value, most):
+    cells, _ = read_proposals([proposal(**{name: [value] * most})], WORK)
+    assert len(cells) == 1
+    assert reason(**{name: [value] * (most + 1)}) == "too_many"
+
+
+def test_a_quote_that_is_too_long_is_refused():
+    assert reason(evidence=[{"event_id": "e1", "quote": "x" * 8_001}]) == "invalid"
+
+
+# ---- asked to remember ---------------------------------------------------------------------------------------------
+
+ASKING = [
+    "Remember that I am allergic to nuts.",
+    "I'm allergic to nuts, please remember that.",
+    "Could you note down that I like tea?",
+    "And don't forget: the code is 1234.",
+    "Merk dir bitte, dass ich in Köln wohne.",
+    "Recuerda que vivo en Madrid.",
+    "请记住我对花生过敏。",
+]
+NOT_ASKING = [
+    "I'm writing in Rust now.",
+    "Do you remember my sister?",
+    "I can't remember where I live.",
+    "Remember when we lived in Rome?",
+    "She said she would remember me.",
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "basis"), [*((t, "requested") for t in ASKING), *((t, "first_person") for t in NOT_ASKING)]
+)
+def test_a_cell_is_believed_like_a_request_only_where_its_message_asks_to_remember(text, basis):
+    work = window(message("e1", text))
+    cell = only(work, evidence=[{"event_id": "e1", "quote": text}], basis="requested", salience=0.2)
+    assert (cell.basis, cell.salience) == (basis, 1.0 if basis == "requested" else 0.2)
+
+
+def test_what_an_assistant_or_somebody_earlier_asked_to_remember_is_no_request():
+    work = window(
+        message("e0", "Remember that.", read=True), message("e1", SAID), message("a1", ASKING[0], role="assistant")
+    )
+    both = [{"event_id": "e1", "quote": SAID}, {"event_id": "a1", "quote": ASKING[0]}]
+    assert only(work, evidence=both, basis="requested").basis == "first_person"
+
+
+# ---- asked to forget -----------------------------------------------------------------------------------------------
+
+
+def test_a_wish_to_forget_names_its_message_its_words_and_who_asks():
+    work = window(message("e1", "Forget that I like jazz."), message("n1", "Forget my trip to Rome.", speaker=None))
+    wishes, refused = read_wishes(
+        [
+            {"event_id": "e1", "quote": "Forget that I like jazz.", "what": "that I like jazz"},
+            {"event_id": "n1", "quote": "Forget my trip", "what": "my trip to Rome", "sure": True},
+        ],
+        work,
+    )
+    assert wishes == (
+        ForgetWish(event_id="e1", quote="Forget that I like jazz.", words="I like jazz", subject="Ada"),
+        ForgetWish(event_id="n1", quote="Forget my trip", words="my trip to Rome", subject="user"),
+    )
+    assert refused == ()
+
+
+@pytest.mark.parametrize(
+    ("item", "reason"),
+    [
+        (7, "invalid"),
+        ({"event_id": "e1"}, "invalid"),
+        ({"event_id": "e1", "quote": "Forget it all", "what": ""}, "invalid"),
+        ({"event_id": "e1", "quote": "Forget it all", "what": "x" * 1_001}, "invalid"),
+        ({"event_id": "e0", "quote": "I prefer Python.", "what": "I prefer Python"}, "unknown_message"),
+        ({"event_id": "a1", "quote": ASKED, "what": "Berlin"}, "unknown_message"),
+    ],
+    ids=["no object", "half", "nothing", "long", "read before", "an assistant's"],
+)
+def test_a_wish_that_nobody_can_have_had_is_refused(item, reason):
+    wishes, refused = read_wishes([item], WORK)
+    assert wishes == ()
+    assert [why for why, _ in refused] == [reason]

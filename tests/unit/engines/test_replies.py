@@ -3,13 +3,13 @@ from __future__ import annotations
 import pytest
 
 from mnemolog.schema.errors import EngineError
-from mnemolog.schema.outcomes import PairVerdict
+from mnemolog.schema.outcomes import CellsExtracted, ConflictsJudged, Engine, PairVerdict, SceneConsolidated
 from mnemolog.workers.engines import replies
 from mnemolog.workers.engines.client import Reply
 
 
 def items(text: str) -> list:
-    return replies.items(Reply(text=text, calls=1, tokens_in=7), "cells")
+    return replies.items(Reply(text=text, calls=1, tokens_in=7), "cells", 200)
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,52 @@ def test_a_reply_of_another_form_is_an_error():
         items('{"result": []}')
     with pytest.raises(EngineError, match="no list"):
         items('{"cells": "none"}')
+
+
+def test_a_reply_with_more_items_than_an_outcome_holds_is_an_error():
+    assert len(items('{"cells": [' + "1," * 199 + "1]}")) == 200
+    with pytest.raises(EngineError, match="has 201 items; the most is 200"):
+        items('{"cells": [' + "1," * 200 + "1]}")
+
+
+def test_a_part_of_a_reply_that_may_be_left_out_may_have_any_form():
+    for text in ('{"cells": []}', '{"forget": null}', '{"forget": "nothing"}', "no JSON"):
+        assert replies.items_if_any(Reply(text=text), "forget", 2) == []
+    assert replies.items_if_any(Reply(text='{"cells": [], "forget": [1]}'), "forget", 2) == [1]
+    with pytest.raises(EngineError, match="the most is 2"):
+        replies.items_if_any(Reply(text='{"forget": [1, 2, 3]}'), "forget", 2)
+
+
+KEY = "0" * 32
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        CellsExtracted(job_key=KEY, generation=1, engine=Engine(name="model"), refused=(("invalid", "x"),) * 501),
+        CellsExtracted(job_key=KEY, generation=1, engine=Engine(name="model"), refused=(("invalid", "x" * 2_001),)),
+        CellsExtracted(job_key=KEY, generation=1, engine=Engine(name="model"), unknown_language=-1),
+        ConflictsJudged(
+            job_key=KEY, generation=1, engine=Engine(name="model"), verdicts=(PairVerdict("a", "b", "same"),) * 20_001
+        ),
+        SceneConsolidated(
+            job_key=KEY, generation=1, engine=Engine(name="model"), scene="s", summary="\ud800", cells=(), seen=""
+        ),
+        SceneConsolidated(
+            job_key=KEY, generation=1, engine=Engine(name="model"), scene="s", summary="x" * 10_001, cells=(), seen=""
+        ),
+    ],
+    ids=["refused", "a refusal", "count", "verdicts", "half a character", "summary"],
+)
+def test_an_outcome_that_the_log_cannot_hold_is_an_error_and_is_not_appended_to_be_parked(outcome):
+    with pytest.raises(EngineError, match="cannot be kept") as raised:
+        replies.checked(outcome, Reply(text="{}", calls=1))
+    assert (raised.value.raw, raised.value.calls) == ("{}", 1)
+
+
+def test_an_outcome_that_the_log_can_hold_is_passed_on():
+    outcome = CellsExtracted(job_key=KEY, generation=1, engine=Engine(name="model"))
+    assert replies.checked(outcome, Reply(text="{}")) is outcome
 
 
 def test_text_in_a_reply_that_looks_like_its_end_stays_text():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from support.work import NOW, conflict, fact, message, scene, window
 
 from mnemolog.schema.cells import Mention
+from mnemolog.schema.outcomes import ForgetWish
 from mnemolog.schema.times import DAY
 from mnemolog.workers.engines.entities import entity_key, keyed
 from mnemolog.workers.engines.rules import RulesEngine
@@ -32,10 +33,24 @@ def test_earlier_messages_make_no_cells_again() -> None:
     assert outcome.cells == ()
 
 
-def test_a_wish_to_forget_is_kept_among_the_refused() -> None:
-    outcome = engine.extract(window(message("m1", "Forget that I live in Berlin.")))
-    assert [reason for reason, _ in outcome.refused] == ["forget_requested"]
+def test_a_wish_to_forget_is_no_cell_and_waits_for_a_person() -> None:
+    outcome = engine.extract(window(message("m1", "I'm off. Please forget that I live in Berlin.")))
+    assert outcome.forget == (
+        ForgetWish(
+            event_id="m1", quote="Please forget that I live in Berlin.", words="I live in Berlin", subject="Ada"
+        ),
+    )
     assert outcome.cells == ()
+
+
+def test_a_wish_to_forget_that_was_read_before_is_not_told_again() -> None:
+    work = window(message("m1", "Forget that I live in Berlin.", read=True), message("m2", "It rains."))
+    assert engine.extract(work).forget == ()
+
+
+def test_what_somebody_asks_to_remember_matters_most_and_is_believed_fully() -> None:
+    [item] = engine.extract(window(message("m1", "Please remember that I am allergic to peanuts."))).cells
+    assert (item.cell.salience, item.cell.basis) == (1.0, "requested")
 
 
 def test_a_language_that_nobody_reads_is_counted() -> None:
