@@ -21,7 +21,7 @@ from mnemolog.schema.errors import DamagedFile, DivergedLog, SpaceNotFound
 from mnemolog.schema.ids import START, Position
 from mnemolog.schema.settings import Settings
 from mnemolog.schema.stream import Stream
-from mnemolog.workers import lease, reconcile
+from mnemolog.workers import lease, reconcile, snapshots
 from mnemolog.workers.fold.voids import voids_of
 from mnemolog.workers.rebuild import Built, Progress, build, index_vectors, open_side, remove, side_file, swap
 from mnemolog.workers.space_file import DAMAGE, fold_version
@@ -141,10 +141,17 @@ def verify(settings: Settings, embedder: Embedder, *, batch: int = BATCH, progre
 
 
 def replay(
-    settings: Settings, stream: Stream, embedder: Embedder, *, batch: int = BATCH, progress: Progress
+    settings: Settings,
+    stream: Stream,
+    embedder: Embedder,
+    *,
+    batch: int = BATCH,
+    full: bool = False,
+    progress: Progress,
 ) -> Replayed:
-    """Builds the file again from the whole log, archive and stream, and swaps it in.
+    """Builds the file again from its log, archive and stream, and swaps it in.
 
+    It goes on from the newest usable snapshot up to the live file's position, unless the `full` log is to be folded.
     A stream that is not the archive's continuation is left out. Takes the space's lease: raises SpaceHeld while a
     writer is running. Raises DamagedFile for an archive that does not add up, DivergedLog where archive and stream
     together are less than the file is made of, and SpaceNotFound when there is no log.
@@ -167,12 +174,13 @@ def replay(
         _archive_stream(writer, live.position)
         compared = _hash_without_later_voids(settings, embedder, live, writer.renew_if_due)
         with _side(side_file(settings.file)) as side:
-            built = build(
+            built = snapshots.build_on(
+                settings,
                 side,
-                settings.space,
                 embedder,
-                lambda: archive.read(settings.archive),
+                lambda after: archive.read(settings.archive, after),
                 _parked_in(settings.archive),
+                until=START if full else live.position if live.hash else writer.archive.end,
                 batch=batch,
                 at=live.position,
                 progress=tell,

@@ -21,12 +21,13 @@ NOT_EQUAL = 9
 @click.option(
     "--batch", type=click.IntRange(1, 100_000), default=BATCH, show_default=True, help="Entries in a transaction."
 )
+@click.option("--full", is_flag=True, help="Fold the whole log, snapshots or not; --verify always does.")
 @json_option
 @pass_context
-def replay(context: Context, verify: bool, batch: int, as_json: bool) -> None:  # noqa: FBT001
+def replay(context: Context, verify: bool, batch: int, full: bool, as_json: bool) -> None:  # noqa: FBT001
     """Build the space's file again from its log, without asking a model, and swap it in.
 
-    Ends with status 9 when the hash of the rebuilt file is not that of the one there was.
+    It goes on from the newest sound snapshot, if there is one; --verify folds the log from its beginning. Ends with status 9 when the hash of the rebuilt file is not that of the one there was.
 
     \b
     mnemolog replay --verify
@@ -38,7 +39,9 @@ def replay(context: Context, verify: bool, batch: int, as_json: bool) -> None:  
         with context.redis() as url:
             stream = context.stream(url)
             with progress_bar("replaying", replaying.total_entries(context.settings, stream)) as advance:
-                found = replaying.replay(context.settings, stream, context.embedder(), batch=batch, progress=advance)
+                found = replaying.replay(
+                    context.settings, stream, context.embedder(), batch=batch, full=full, progress=advance
+                )
     if as_json:
         print_json(found)
     else:
