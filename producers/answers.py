@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import isfinite
 
-from mnemolog.schema.ids import MAX_ID_CHARS, Position
+from mnemolog.schema.ids import Position
 from mnemolog.schema.recalls import (
     MAX_LINES,
     MAX_OPTION_CHARS,
@@ -46,16 +46,14 @@ def answered(
     neither of a query that was a message with this event id.
     """
     given = {name: _bounded(value) for name, value in options.items() if value is not None}
-    # An id that the log cannot hold is no message's.
-    said = message if message and len(message) <= MAX_ID_CHARS else None
     return Answer(
         at=at,
         about=about,
         kind=kind,
-        query=_storable(query[:MAX_QUERY_CHARS]) if keep == "text" and said is None else "",
+        query=_storable(query[:MAX_QUERY_CHARS]) if keep == "text" and message is None else "",
         query_chars=len(query),
         query_hash=query_hash(salt, query),
-        message=said,
+        message=message,
         ms=position.ms,
         seq=position.seq,
         options=hashed_options(salt, given) if keep == "hash" else given,

@@ -23,6 +23,7 @@ from mnemolog.gateway.cli import (
     inspecting,
     publishing,
     recalling,
+    recalls,
     repairing,
     running,
     verdicts,
@@ -79,7 +80,7 @@ def cli(ctx: click.Context, data: Path | None, space: str | None, redis_url: str
 
 
 _MODULES = (
-    *(running, publishing, recalling, facts, asking, forgetting, verdicts, chatting),
+    *(running, publishing, recalling, recalls, facts, asking, forgetting, verdicts, chatting),
     *(why,),
     *(inspecting, working, repairing, dead_letters, dev),
 )

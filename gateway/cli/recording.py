@@ -16,6 +16,7 @@ from mnemolog.projections.context import Context as Recalled
 from mnemolog.projections.integrity import position_of
 from mnemolog.projections.recall import Result
 from mnemolog.projections.recalls import answer_lines, results_text, salt_of
+from mnemolog.projections.rendering import FORMAT
 from mnemolog.schema.ids import Position
 from mnemolog.schema.recalls import AnswerLine, Kind, OptionValue
 from mnemolog.schema.settings import RecallLog
@@ -71,7 +72,8 @@ class Recording:
         if self._recorder is None:
             return
         given = Given("context", answer_lines(connection, found.lines), found.text, Position.parse(found.position))
-        self._note(self._recorder, connection, asked, found.facts, given)
+        told_in = msgspec.structs.replace(asked, options={**asked.options, "format": FORMAT})
+        self._note(self._recorder, connection, told_in, found.facts, given)
 
     def _note(
         self, recorder: RecallRecorder, connection: apsw.Connection, asked: Asked, told: Sequence[str], given: Given

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 import redis as redis_py
 from support import wait_until
@@ -19,6 +20,7 @@ from mnemolog.schema.events import Payload
 from mnemolog.schema.ids import START
 from mnemolog.schema.log import event_of
 from mnemolog.schema.outcomes import ExtractedCell
+from mnemolog.schema.recalls import MAX_LINES, Answer, AnswerLine
 from mnemolog.schema.requests import (
     FactConfirmed,
     FactCorrected,
@@ -110,6 +112,25 @@ def test_recalls_of_a_while_make_one_event(producer: Producer, redis: redis_py.R
     _, recalled = payloads(redis)
     assert recalled == NodesRecalled(recalls=((1_000, ("ce-1", "ce-2")), (2_000, ("ce-2",))))
     assert (recorder.sent, recorder.dropped) == (2, 0)
+
+
+def test_answers_stand_beside_what_they_used_in_events_of_a_bounded_size(
+    producer: Producer, redis: redis_py.Redis, redis_url: str
+) -> None:
+    producer.publish("user", "hello", "s")
+    lines = tuple(AnswerLine("fact", f"ce-{number:020}") for number in range(MAX_LINES))
+    answer = Answer(
+        at=1_000, about=1_000, kind="context", query_hash="0" * 32, ms=1, seq=0, lines=lines, digest="0" * 32
+    )
+    with RecallRecorder(SPACE, lambda: redis_url) as recorder:
+        recorder.record(["ce-1"], 1_000, answer)
+        for number in range(99):
+            recorder.record((), 1_000, msgspec.structs.replace(answer, query=f"Question {number}"))
+    _, *recalled = payloads(redis)
+    assert (len(recalled), recorder.sent) == (4, 100)
+    assert [payload.recalls for payload in recalled] == [((1_000, ("ce-1",)),), (), (), ()]
+    assert sum(len(payload.answers) for payload in recalled) == 100
+    assert recalled[0].answers[0] == answer
 
 
 def test_recalls_are_sent_while_the_process_goes_on(producer: Producer, redis: redis_py.Redis, redis_url: str) -> None:
