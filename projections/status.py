@@ -10,7 +10,7 @@ import apsw
 import msgspec
 import redis
 
-from mnemolog.projections import vectors
+from mnemolog.projections import pending, vectors
 from mnemolog.projections.integrity import fast_hash, position_of
 from mnemolog.projections.vectors import VectorState
 from mnemolog.schema import archive, troubles
@@ -39,6 +39,7 @@ class Counts(msgspec.Struct, frozen=True):
     jobs: dict[str, int]
     jobs_by_kind: dict[str, dict[str, int]]
     last_failure: str | None
+    requests_pending: int
     dead_letters: int
 
 
@@ -85,6 +86,7 @@ def counts(connection: apsw.Connection) -> Counts:
             "jobs": {state: sum(kind[state] for kind in kinds.values()) for state in JOB_STATES},
             "jobs_by_kind": kinds,
             "last_failure": last_failure(connection),
+            "requests_pending": pending.waiting(connection),
             "dead_letters": connection.execute("SELECT count(*) FROM dead_letters WHERE state = 'parked'").get,
         }
     return Counts(**found)

@@ -30,6 +30,8 @@ _NODE = re.compile(r"ce-[0-9a-f]{1,20}")
 def forget(context: Context, text: str, yes: bool, no_wait: bool, as_json: bool) -> None:  # noqa: FBT001
     """Retire facts, and hide what they were taken from: they are not told any more, and no import brings them back.
 
+    What they had taken the place of does not become true again by that: `mnemolog unsupersede` says that it is.
+
     TEXT finds live facts, and only those that surely are meant; NODE is a fact's id, or the beginning of it. Shows
     first what it would touch, and asks. With --json and without --yes it only shows. A later statement is a new fact.
 
@@ -40,13 +42,13 @@ def forget(context: Context, text: str, yes: bool, no_wait: bool, as_json: bool)
     with context.reader() as connection:
         matches = _meant(context, connection, text)
         with read_transaction(connection):
-            said = _evidence(connection, matches)
+            said = evidence_for(connection, matches)
     done = None
-    if matches.meant and (yes or (not as_json and _agreed(matches, said))):
+    if matches.meant and (yes or (not as_json and agreed(matches, said))):
         node_ids = [found.node_id for found in matches.meant]
         done = send_request(context, lambda ask: ask.forget(node_ids), no_wait=no_wait)
     if as_json:
-        print_json(_plan(matches, said, done))
+        print_json(plan(matches, said, done))
     elif not matches.meant:
         click.echo("nothing is surely meant by that, so nothing was forgotten", err=True)
         for near in matches.nearest:
@@ -67,13 +69,14 @@ def _meant(context: Context, connection: apsw.Connection, text: str) -> Matches:
         return Matches(tuple(facts(connection, now_ms(), everything=True, node_ids=same)), ())
 
 
-def _evidence(connection: apsw.Connection, matches: Matches) -> list[Quotation]:
+def evidence_for(connection: apsw.Connection, matches: Matches) -> list[Quotation]:
     """The messages that the facts were taken from, each once."""
     said = {one.event_id: one for found in matches.meant for one in evidence_of(connection, found.node_id)}
     return list(said.values())
 
 
-def _agreed(matches: Matches, said: list[Quotation]) -> bool:
+def agreed(matches: Matches, said: list[Quotation]) -> bool:
+    """Whether somebody at the terminal who is shown what would be touched agrees."""
     for found in matches.meant:
         click.echo(as_line(found))
     for one in said:
@@ -81,7 +84,8 @@ def _agreed(matches: Matches, said: list[Quotation]) -> bool:
     return click.confirm("Forget this?", default=False)
 
 
-def _plan(matches: Matches, said: list[Quotation], done: Folded | None) -> dict[str, Any]:
+def plan(matches: Matches, said: list[Quotation], done: Folded | None) -> dict[str, Any]:
+    """What would be touched, and what became of it, as an object."""
     return {
         "facts": [as_object(found) for found in matches.meant],
         "hides": [{"event_id": one.event_id, "content": one.content} for one in said],

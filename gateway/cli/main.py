@@ -21,6 +21,7 @@ from mnemolog.gateway.cli import (
     facts,
     forgetting,
     inspecting,
+    pending,
     publishing,
     recalling,
     recalls,
@@ -80,7 +81,7 @@ def cli(ctx: click.Context, data: Path | None, space: str | None, redis_url: str
 
 
 _MODULES = (
-    *(running, publishing, recalling, recalls, facts, asking, forgetting, verdicts, chatting),
+    *(running, publishing, recalling, recalls, facts, asking, forgetting, pending, verdicts, chatting),
     *(why,),
     *(inspecting, working, repairing, dead_letters, dev),
 )
