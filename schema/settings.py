@@ -17,6 +17,8 @@ RecallLog = Literal["text", "hash", "off"]
 
 DEFAULT_SPACE = "default"
 DEFAULT_LEASE_S = 10.0
+DEFAULT_SNAPSHOT_EVENTS = 100_000
+DEFAULT_TIME_ZONE = "UTC"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +30,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     durability: Durability = "process"
     lease_s: float = DEFAULT_LEASE_S
     recall_log: RecallLog = "text"
+    snapshot_events: int = DEFAULT_SNAPSHOT_EVENTS
+    time_zone: str = DEFAULT_TIME_ZONE
 
     @property
     def folder(self) -> Path:
@@ -74,8 +78,9 @@ def from_environment(
 
     Reads MNEMOLOG_DATA (default `~/.mnemolog`), MNEMOLOG_SPACE (default `default`), MNEMOLOG_REDIS_URL,
     MNEMOLOG_DURABILITY (`process` or `power`), MNEMOLOG_LEASE_S (seconds after which a silent writer may be
-    replaced, default 10) and MNEMOLOG_RECALL_LOG (`text`, `hash` or `off`). Raises InvalidInput for a value that
-    cannot be used.
+    replaced, default 10), MNEMOLOG_RECALL_LOG (`text`, `hash` or `off`), MNEMOLOG_SNAPSHOT_EVENTS (after how many
+    events the writer makes a snapshot, default 100,000; 0 for never) and MNEMOLOG_TIME_ZONE (in which "last week" is
+    meant, default UTC). Raises InvalidInput for a value that cannot be used.
     """
     chosen = durability or environ.get("MNEMOLOG_DURABILITY") or "process"
     if chosen not in ("process", "power"):
@@ -91,6 +96,8 @@ def from_environment(
         durability=cast("Durability", chosen),
         lease_s=_positive(environ, "MNEMOLOG_LEASE_S", DEFAULT_LEASE_S),
         recall_log=cast("RecallLog", recall_log),
+        snapshot_events=_count(environ, "MNEMOLOG_SNAPSHOT_EVENTS", DEFAULT_SNAPSHOT_EVENTS),
+        time_zone=environ.get("MNEMOLOG_TIME_ZONE") or DEFAULT_TIME_ZONE,
     )
 
 
@@ -103,3 +110,10 @@ def _positive(environ: Mapping[str, str], name: str, default: float) -> float:
     if not 0 < value < float("inf"):
         raise InvalidInput(f"{name} is a number of seconds above 0, not {text!r}")
     return value
+
+
+def _count(environ: Mapping[str, str], name: str, default: int) -> int:
+    text = environ.get(name) or str(default)
+    if not (text.isascii() and text.isdigit()):
+        raise InvalidInput(f"{name} is a whole number, 0 or more, not {text!r}")
+    return int(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mnemolog.schema.errors import InvalidTime
 
@@ -18,6 +19,7 @@ MAX_MS = 253_402_300_799_999
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INTEGER = re.compile(r"-?[0-9]{1,15}")
+_OFFSET = re.compile(r"(?P<sign>[+-])(?P<hours>0\d|1[0-4]):(?P<minutes>[0-5]\d)")
 
 
 def from_datetime(value: datetime) -> int:
@@ -57,6 +59,24 @@ def parse_with_offset(text: str) -> tuple[int, int]:
     ms = from_datetime(value)
     offset = value.utcoffset() or timedelta(0)
     return check(ms), int(offset.total_seconds() // 60)
+
+
+def utc_offset_min(zone: str, at: int) -> int:
+    """Minutes east of UTC of a time zone (`Europe/Berlin`, or an offset such as `+01:00`) at a time (milliseconds).
+
+    Raises InvalidTime for a zone that is not known.
+    """
+    fixed = _OFFSET.fullmatch(zone.strip())
+    if fixed:
+        minutes = int(fixed["hours"]) * 60 + int(fixed["minutes"])
+        return -minutes if fixed["sign"] == "-" else minutes
+    try:
+        offset = (_EPOCH + timedelta(milliseconds=at)).astimezone(ZoneInfo(zone)).utcoffset()
+    except (ZoneInfoNotFoundError, ValueError, OSError, OverflowError):
+        raise InvalidTime(
+            f"{zone!r} is no time zone: give a name such as Europe/Berlin, or an offset such as +01:00"
+        ) from None
+    return int((offset or timedelta(0)).total_seconds() // 60)
 
 
 def show(ms: int) -> str:

@@ -1,4 +1,7 @@
-"""The thread beside the writer: keeps vectors, moves the write-ahead log into the file, seals full archive segments."""
+"""The thread beside the writer: keeps vectors, moves the write-ahead log into the file, seals full archive segments.
+
+It makes a snapshot of the file after every so many events, too.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from collections.abc import Callable
 from mnemolog.projections import vectors
 from mnemolog.projections.embedder import Embedder
 from mnemolog.schema import archive
-from mnemolog.workers import lease
+from mnemolog.workers import lease, snapshots
 from mnemolog.workers.space_file import BUSY_TIMEOUT_MS, immediate, open_for_writing
 from mnemolog.workers.space_writer import SpaceWriter
 
@@ -33,6 +36,7 @@ class SpaceKeeper:
     def __init__(self, writer: SpaceWriter) -> None:
         self._writer = writer
         self._connection = open_for_writing(writer.settings.file)
+        self._in_snapshot = next((one.events for one in snapshots.listed(writer.settings)), 0)
 
     def index_some(self, embedder: Embedder) -> bool:
         """Gives up to VECTOR_BATCH nodes their vectors; whether there were any. Raises StaleWriter."""
@@ -62,6 +66,13 @@ class SpaceKeeper:
             if held > WAL_FILE_BYTES:
                 self._restart_wal()
         self._tidy_archive()
+
+    def snapshot_if_due(self) -> None:
+        """Makes a snapshot when enough events were folded since the last one, if any are to be made."""
+        every = self._writer.settings.snapshot_events
+        if every and snapshots.events_in(self._connection) - self._in_snapshot >= every:
+            made = snapshots.take(self._writer.settings)
+            self._in_snapshot = made.events if made else 0
 
     def _move(self, mode: str) -> None:
         # The archive first: the file must never be durably ahead of the log.
@@ -166,6 +177,7 @@ class Housekeeper:
                 return False
             more = self._tried(space, "vectors", lambda: keeper.index_some(self._embedder))
             self._tried(space, "files", lambda: keeper.tidy(idle=idle and not more))
+            self._tried(space, "snapshots", keeper.snapshot_if_due)
             return more
 
     def _tried(self, space: str, what: str, step: Callable[[], object]) -> bool:

@@ -27,7 +27,8 @@ NOT_EQUAL = 9
 def replay(context: Context, verify: bool, batch: int, full: bool, as_json: bool) -> None:  # noqa: FBT001
     """Build the space's file again from its log, without asking a model, and swap it in.
 
-    It goes on from the newest sound snapshot, if there is one; --verify folds the log from its beginning. Ends with status 9 when the hash of the rebuilt file is not that of the one there was.
+    It goes on from the newest sound snapshot, if there is one; --verify folds the log from its beginning. Ends with
+    status 9 when the hash of the rebuilt file is not that of the one there was.
 
     \b
     mnemolog replay --verify
