@@ -27,6 +27,7 @@ from mnemolog.gateway.cli import (
     recalls,
     repairing,
     running,
+    snapshotting,
     verdicts,
     why,
     working,
@@ -83,7 +84,7 @@ def cli(ctx: click.Context, data: Path | None, space: str | None, redis_url: str
 _MODULES = (
     *(running, publishing, recalling, recalls, facts, asking, forgetting, pending, verdicts, chatting),
     *(why,),
-    *(inspecting, working, repairing, dead_letters, dev),
+    *(inspecting, working, repairing, snapshotting, dead_letters, dev),
 )
 for _commands in _MODULES:
     for _command in _commands.COMMANDS:
