@@ -30,9 +30,11 @@ MAX_ANSWERS = 10_000
 
 Word = Annotated[str, msgspec.Meta(pattern=r"\A[a-z][a-z_]{0,39}\Z")]
 Digest = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{32}\Z")]
+#: Whole numbers that every reader of JSON reads alike.
+Number = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
 OptionText = Annotated[str, msgspec.Meta(max_length=MAX_OPTION_CHARS)]
 OptionValue = (
-    bool | int | float | OptionText | Annotated[tuple[OptionText, ...], msgspec.Meta(max_length=MAX_OPTION_VALUES)]
+    bool | Number | float | OptionText | Annotated[tuple[OptionText, ...], msgspec.Meta(max_length=MAX_OPTION_VALUES)]
 )
 Options = Annotated[dict[Word, OptionValue], msgspec.Meta(max_length=MAX_OPTIONS)]
 
@@ -42,7 +44,7 @@ class AnswerLine(msgspec.Struct, frozen=True, array_like=True):
 
     kind: Word
     id: Name
-    detail: Annotated[tuple[int, ...], msgspec.Meta(max_length=MAX_DETAIL)] = ()
+    detail: Annotated[tuple[Number, ...], msgspec.Meta(max_length=MAX_DETAIL)] = ()
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
