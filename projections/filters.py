@@ -39,6 +39,7 @@ _ENTITIES = "SELECT entity_id, name FROM entities UNION ALL SELECT entity_id, al
 
 _AFTER = "n.occurred_at >= :after"
 _BEFORE = "n.occurred_at < :before"
+_SAID_BY_THEN = "(n.type != 'episodic' OR n.occurred_at <= :said_until)"
 # Of a fact the messages that say it count; of a message the facts that were taken from it.
 _SAID = """(n.{column} IN (SELECT value FROM json_each(:{column}s)) OR n.type != 'episodic' AND EXISTS (
     SELECT 1 FROM edges d JOIN nodes m ON m.node_id = d.target WHERE d.kind = 'derived_from' AND d.source = n.node_id
@@ -63,6 +64,9 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     before `before`. Of the names of a kind one must fit; their case, width and spaces do not matter, and an entity
     goes by any of its aliases. A fact is of the session and the speaker of the messages that say it, a message of
     the scene and the entities of the facts that were taken from it.
+
+    `said_until` (UTC milliseconds) leaves out what was said after a time, for questions about what was so then. It
+    does not count for facts: one may have held before anybody said so.
     """
 
     after: int | None = None
@@ -71,6 +75,12 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     speakers: tuple[str, ...] = ()
     scenes: tuple[str, ...] = ()
     entities: tuple[str, ...] = ()
+    said_until: int | None = None
+
+    @property
+    def narrows(self) -> bool:
+        """Whether anything is left out but what was said later."""
+        return msgspec.structs.replace(self, said_until=None) != NO_FILTERS
 
 
 NO_FILTERS = Filters()
@@ -91,6 +101,7 @@ def condition(con: apsw.Connection, filters: Filters) -> Condition:
     asked = [
         (filters.after is not None, _AFTER, "after", filters.after),
         (filters.before is not None, _BEFORE, "before", filters.before),
+        (filters.said_until is not None, _SAID_BY_THEN, "said_until", filters.said_until),
         *(
             (bool(wanted), sql, name, wanted and _spelt(con, statement, wanted))
             for name, wanted, statement, sql in (
