@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import apsw
 import msgspec
 
 from mnemolog.projections.jobs import Job, JobOutcome, Refusal, generations, outcomes
 from mnemolog.projections.logged import events_at
+from mnemolog.projections.wording import How, Wanted
 from mnemolog.schema.cells import Cell
+from mnemolog.schema.controls import OutcomesVoided
+from mnemolog.schema.ids import Position
 from mnemolog.schema.outcomes import CellsExtracted, Outcome
 from mnemolog.schema.recalled import holds_recalled
 
@@ -21,6 +24,11 @@ _COVERING = "SELECT DISTINCT job_key FROM jobs WHERE kind = 'extract' AND instr(
 _WAITING = """
 SELECT 1 FROM sessions s JOIN json_each(s.waiting) w WHERE s.session = ? AND w.value ->> 2 = ?
 """
+_VOIDED = """
+SELECT o.ms, o.seq, o.job_key FROM outcomes o JOIN jobs j USING (job_key, generation)
+WHERE o.kind = 'extract' AND NOT o.accepted AND j.state = 'void' AND j.reason = 'voided' ORDER BY o.ms, o.seq
+"""
+_VOIDS = "SELECT ms, seq FROM events WHERE type = ? ORDER BY ms, seq"
 _TAKEN = """
 SELECT c.cell FROM edges e JOIN cells c ON c.node_id = e.source WHERE e.kind = 'derived_from' AND e.target = ?
 """
@@ -168,3 +176,43 @@ def refusals_saying(connection: apsw.Connection, words: str) -> list[tuple[str, 
         (words,),
     )
     return [(event_id, Refusal(reason, detail)) for event_id, reason, detail in rows.fetchall()]
+
+
+# ---- what was called off -----------------------------------------------------------------------------------------
+
+
+class CalledOff(msgspec.Struct, frozen=True):
+    """A cell of an outcome that was voided, and how it says a text."""
+
+    event_id: str
+    position: Position
+    job_key: str
+    content: str
+    how: How
+
+
+def called_off(connection: apsw.Connection, folder: Path, text: str) -> list[CalledOff]:
+    """What outcomes that were voided had found of a text; `folder` is the archive."""
+    rows: list[Any] = connection.execute(_VOIDED).fetchall()
+    events = events_at(folder, (Position(ms, seq) for ms, seq, _ in rows))
+    wanted = Wanted(text)
+    found = []
+    for ms, seq, job_key in rows:
+        event = events.get(Position(ms, seq))
+        cells = event.payload.cells if event is not None and isinstance(event.payload, CellsExtracted) else ()
+        for item in cells:
+            how = wanted.fit(item.cell.content, item.cell.subject)[0]
+            if event is not None and how != "near":
+                found.append(CalledOff(event.id, Position(ms, seq), job_key, item.cell.content, how))
+    return found
+
+
+def voiding(connection: apsw.Connection, folder: Path, job: Job) -> dict[str, Any]:
+    """The control that voided what was concluded in a job, as evidence; empty where none did."""
+    positions = {outcome.position for outcome in outcomes(connection, job.job_key)}
+    rows: list[Any] = connection.execute(_VOIDS, (OutcomesVoided.TYPE,)).fetchall()
+    events = events_at(folder, (Position(ms, seq) for ms, seq in rows))
+    for position, event in sorted(events.items(), reverse=True):
+        if isinstance(event.payload, OutcomesVoided) and positions.intersection(event.payload.entries):
+            return {"event_id": event.id, "position": position, "at": position.ms, "why": event.payload.reason}
+    return {}

@@ -30,6 +30,7 @@ from mnemolog.gateway.cli import (
     snapshotting,
     verdicts,
     why,
+    why_not,
     working,
 )
 from mnemolog.gateway.cli.context import Context
@@ -83,7 +84,7 @@ def cli(ctx: click.Context, data: Path | None, space: str | None, redis_url: str
 
 _MODULES = (
     *(running, publishing, recalling, recalls, facts, asking, forgetting, pending, verdicts, chatting),
-    *(why,),
+    *(why, why_not),
     *(inspecting, working, repairing, snapshotting, dead_letters, dev),
 )
 for _commands in _MODULES:

@@ -1,0 +1,104 @@
+"""Why not: the reason why something is not remembered, or not in an answer, each decided by evidence and shown with it.
+
+The words of REASONS are stable. What a text means is looked for among nodes, entries that were parked or are not folded
+yet, and what engines found and the fold refused; the best match comes first, and of several reasons the deciding one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import apsw
+
+from mnemolog.projections.integrity import position_of
+from mnemolog.projections.reasons import REASONS, Case, Finding, Surroundings, node_findings
+from mnemolog.projections.standing import Answer
+from mnemolog.projections.windows import called_off, refusals_saying
+from mnemolog.projections.wording import HOWS, matches, parked, unfolded
+
+
+def why_not(
+    connection: apsw.Connection, text: str, *, now: int, beside: Surroundings, asked: Answer | None = None
+) -> list[Finding]:
+    """Why a text is not remembered at a time (UTC milliseconds), or not in the answer `asked`; never empty.
+
+    The caller spans it with a read transaction. Raises DamagedFile for a damaged archive.
+    """
+    said = matches(connection, text)
+    case = Case(connection, now, beside, asked)
+    found = [finding for match in said for finding in node_findings(case, match)]
+    found += _elsewhere(connection, text, beside)
+    surely = [finding for finding in found if finding.match != "near"]
+    if not surely:
+        found.insert(
+            0, Finding(reason="never_published", detail=REASONS["never_published"], kind="nothing", match=None)
+        )
+    return sorted(_once(found), key=_place)
+
+
+def _place(finding: Finding) -> tuple[int, int, int]:
+    how = -1 if finding.match is None else HOWS.index(finding.match)
+    return (how, int(finding.reason != "in_answer"), int(finding.kind == "message"))
+
+
+def _once(found: Sequence[Finding]) -> list[Finding]:
+    """Each node's reasons once, where its best match has them."""
+    kept: dict[tuple[Any, ...], Finding] = {}
+    for finding in found:
+        key = (finding.kind, finding.node_id or finding.content, finding.reason, str(finding.evidence.get("position")))
+        before = kept.get(key)
+        if before is None or _place(finding) < _place(before):
+            kept[key] = finding
+    return list(kept.values())
+
+
+def _elsewhere(connection: apsw.Connection, text: str, beside: Surroundings) -> list[Finding]:
+    """What says a text and is no node."""
+    position = position_of(connection)
+    pending = [entry for entry in beside.pending if entry.position > position]
+    found = [
+        Finding(
+            reason="not_folded",
+            detail=f"published at {one.entry.position}; the file is folded up to {position}",
+            kind="entry",
+            match=one.how,
+            content=one.content,
+            evidence={"event_id": one.event_id, "position": one.entry.position, "lag_events": len(pending)},
+        )
+        for one in unfolded(pending, text)
+    ]
+    found += [
+        Finding(
+            reason="parked",
+            detail=f"parked at {letter.position} ({letter.reason}: {letter.detail}); it is {letter.state}",
+            kind="dead_letter",
+            match=how,
+            content=piece,
+            evidence={"position": letter.position, "reason": letter.reason, "state": letter.state},
+        )
+        for letter, piece, how in parked(connection, text)
+    ]
+    found += [
+        Finding(
+            reason="voided",
+            detail=f"an outcome at {off.position} said so, and was called off",
+            kind="proposal",
+            match=off.how,
+            content=off.content,
+            evidence={"position": off.position, "job_key": off.job_key, "event_id": off.event_id},
+        )
+        for off in called_off(connection, beside.archive, text)
+    ]
+    found += [
+        Finding(
+            reason="refused",
+            detail=f"{refusal.reason}: {refusal.detail}",
+            kind="proposal",
+            match="part",
+            content=text,
+            evidence={"event_id": event_id, "reason": refusal.reason},
+        )
+        for event_id, refusal in refusals_saying(connection, text)
+    ]
+    return found
