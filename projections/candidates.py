@@ -178,7 +178,7 @@ def by_vector(
 
 
 def _keep_wanted(con: apsw.Connection, numbers: list[int], wanted: Wanted) -> list[int]:
-    kept = set(wanted.numbers(con, _WANTED_AMONG, numbers=number_array(numbers)))
+    kept = passing(con, numbers, wanted)
     return [number for number in numbers if number in kept]
 
 
@@ -193,6 +193,11 @@ def _nearest_of_all(
 def outdated(con: apsw.Connection, numbers: Sequence[int], now: int) -> frozenset[int]:
     """Those messages among some nodes that say only what others have taken the place of by `now` (milliseconds)."""
     return frozenset(number for (number,) in con.execute(_OUTDATED, {"numbers": number_array(numbers), "now": now}))
+
+
+def passing(con: apsw.Connection, numbers: Sequence[int], wanted: Wanted) -> frozenset[int]:
+    """Those among some nodes that may be results: what only stands beside one need not be wanted itself."""
+    return frozenset(wanted.numbers(con, _WANTED_AMONG, numbers=number_array(numbers)))
 
 
 def most_salient(con: apsw.Connection, wanted: Wanted, limit: int) -> list[int]:

@@ -183,16 +183,17 @@ def _found(
         pool.query,
         known=known,
     )
-    return _best(ranking, [read[number] for number in numbers], wanted, limit)
+    passing = candidates.passing(pool.con, numbers, wanted)
+    return _best(ranking, [read[number] for number in numbers], passing, limit)
 
 
-def _best(ranking: Ranking, read: list[Candidate], wanted: Wanted, limit: int) -> list[_Scored]:
+def _best(ranking: Ranking, read: list[Candidate], passing: frozenset[int], limit: int) -> list[_Scored]:
     dated = ranking.arms["date"] >= WEIGHTS["date"]
     evident = (ranking.coverage >= MIN_COVERAGE) | (ranking.similarity >= MIN_SIMILARITY) | dated
     if not evident.any():
         return []
     kept = (ranking.coverage > 0) | (ranking.similarity >= MIN_TRACE) | dated | (ranking.arms["linked"] > 0)
-    kept &= np.array([wanted.types is None or one.type in wanted.types for one in read])
+    kept &= np.array([one.number in passing for one in read])
     newest_first = np.array([-one.turn.occurred_at for one in read])
     order = [row for row in np.lexsort((newest_first, -ranking.scores)) if kept[row]][:limit]
     return [_Scored(read[row].number, float(ranking.scores[row]), _parts(ranking, row)) for row in order]
