@@ -16,7 +16,6 @@ _VOCABULARY: dict[str, dict[str, Any]] = tomllib.loads(
 _WORD = re.compile(r"[^\W_]+")
 _YEAR = r"(?:19|20)[0-9]{2}(?![0-9])"
 _DAY = r"[0-9]{1,2}(?:st|nd|rd|th|er|\.|º|°)?"
-_UNSEEN = re.compile(r"(?!)")
 _NAMED_UNITS = ("week", "month", "year")
 
 
@@ -86,6 +85,10 @@ def grammar(language: str) -> Grammar:
         text = text.replace("{said}", words.get("said", "").strip()).replace("{thing}", words.get("thing", ""))
         return re.compile(text, re.IGNORECASE)
 
+    beside = words.get("beside", "(?!)")
+    for sign, forms in (("{n}", numbers), ("{unit}", units), ("{name}", names)):
+        beside = beside.replace(sign, _any(forms))
+
     def clause(text: str) -> re.Pattern[str]:
         return pattern(rf"(?<![\w-])(?:{text})(?: |(?<=['])) ?(?P<text>[^?!.,;:\n]{{3,200}})")
 
@@ -97,9 +100,7 @@ def grammar(language: str) -> Grammar:
         phrase=pattern(rf"(?<![\w'-])(?:{prep})?(?:{share})?(?P<point>{point})(?!\w|-\w)"),
         between=pattern(rf"(?<!\w)(?:{words['between']}) (?:{article})?"),
         join=pattern(rf"(?: (?:{words['joins']}) | ?[-–] ?)(?:{article})?"),
-        beside=pattern(words["beside"].replace("{n}", _any(numbers)).replace("{unit}", _any(units)).replace("{name}", _any(names)))
-        if "beside" in words
-        else _UNSEEN,
+        beside=pattern(beside),
         first=pattern(words["first"]),
         last=pattern(words["last"]),
         before=clause(words["before"]),

@@ -10,12 +10,16 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from mnemolog.projections.dates import days, whole
+import msgspec
+
+from mnemolog.projections.dates import Tense, days, whole
 
 Span = tuple[datetime, datetime]
 Which = Literal["last", "this", "next", "at"]
-Tense = Literal["past", "future"]
 
+#: The ends of a span that has none.
+BEGIN = datetime.min.replace(tzinfo=UTC)
+END = datetime.max.replace(tzinfo=UTC)
 MONTHS = (
     "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
     "december",
@@ -25,9 +29,18 @@ _SEASONS = {"spring": 3, "summer": 6, "autumn": 9, "winter": 12}
 #: From and until which hour of the day; past 24 it is the next day's.
 _HOURS = {"morning": (5, 12), "afternoon": (12, 18), "evening": (17, 24), "night": (18, 30)}
 _UNITS = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(7)}
-_THIRDS = {"early": (0, 3), "mid": (1, 3), "late": (2, 3), "half1": (0, 2), "half2": (1, 2)}
+_SHARES = {"early": (0, 3), "mid": (1, 3), "late": (2, 3), "half1": (0, 2), "half2": (1, 2)}
 _THURSDAY = 3
 _DECADE = 10
+_LAST_WEEK = 5
+
+
+class Found(msgspec.Struct, frozen=True):
+    """A span, and from and until which character of the text its words stand."""
+
+    place: int
+    end: int
+    span: Span
 
 
 def midnight(now: datetime) -> datetime:
@@ -124,6 +137,12 @@ def part_of_day(day: datetime, part: str) -> Span:
     return day + timedelta(hours=first), day + timedelta(hours=last)
 
 
+def day_of(week: Span, first: int, length: int = 1) -> Span:
+    """So many days of a week, the first of which is Monday (0) to Sunday (6)."""
+    start = week[0] + timedelta(days=first)
+    return start, start + timedelta(days=length)
+
+
 def within(number: int, unit: str, now: datetime) -> Span:
     """The last so many days, months …, today included; of hours and minutes exactly until now."""
     if unit in {"minute", "hour"}:
@@ -137,23 +156,34 @@ def within(number: int, unit: str, now: datetime) -> Span:
     return min(first + timedelta(days=end.day - 1), whole(first, "month")[1]), end
 
 
+def years(first: int, number: int = 1) -> Span:
+    """So many calendar years."""
+    return datetime(first, 1, 1, tzinfo=UTC), datetime(first + number, 1, 1, tzinfo=UTC)
+
+
+def quarter(year: int, number: int) -> Span:
+    """A quarter (1 to 4) of a year."""
+    first = datetime(year, 3 * number - 2, 1, tzinfo=UTC)
+    return first, (first + timedelta(days=95)).replace(day=1)
+
+
 def moment_ago(number: int, unit: str, now: datetime) -> Span:
     """Around so many minutes or hours ago."""
     return now - (number + 1) * _UNITS[unit], now - (number - 1) * _UNITS[unit]
 
 
 def share(span: Span, of: str) -> Span:
-    """The `early`, `mid` or `late` third of a span, or its first or second half, in whole days where it has some."""
-    place, parts = _THIRDS[of]
+    """A third of a span (`early`, `mid`, `late`), its `half1` or `half2`, its `week1` … `week5`, or its `evening`.
+
+    The fifth week is the last one.
+    """
+    if of in _HOURS:
+        return part_of_day(span[0], of)
+    if of.startswith("week"):
+        number = int(of[-1])
+        start = span[1] - timedelta(days=7) if number == _LAST_WEEK else span[0] + timedelta(days=7 * (number - 1))
+        return start, start + timedelta(days=7)
+    place, parts = _SHARES[of]
     length = span[1] - span[0]
-    ends = [span[0] + length * step / parts for step in (place, place + 1)]
-    if length < timedelta(days=parts):
-        return ends[0], ends[1]
-    return midnight(ends[0]), midnight(ends[1])
-
-
-def week_of(month: Span, number: int) -> Span:
-    """The first (1) to fourth seven days of a month, or its last seven (5)."""
-    if number > 4:  # noqa: PLR2004
-        return month[1] - timedelta(days=7), month[1]
-    return month[0] + timedelta(days=7 * (number - 1)), month[0] + timedelta(days=7 * number)
+    first, last = (span[0] + length * step / parts for step in (place, place + 1))
+    return (midnight(first), midnight(last)) if length >= timedelta(days=parts) else (first, last)
