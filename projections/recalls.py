@@ -100,7 +100,7 @@ def recall_of(connection: apsw.Connection, prefix: str) -> Recorded:
         return _recorded(connection, rows[0])
     if not rows or not prefix:
         raise InvalidInput(f"there is no recall {prefix!r}: `mnemolog recalls list` shows their ids")
-    shown = ", ".join(row[0] for row in rows[:_IDS_SHOWN]) + (", …" if len(rows) > _IDS_SHOWN else "")
+    shown = ", ".join(str(row[0]) for row in rows[:_IDS_SHOWN]) + (", …" if len(rows) > _IDS_SHOWN else "")
     raise InvalidInput(f"{prefix!r} begins the ids of several recalls: {shown}")
 
 
@@ -119,7 +119,7 @@ def answer_lines(connection: apsw.Connection, lines: Iterable[Line]) -> tuple[An
 
 def results_text(connection: apsw.Connection, lines: Iterable[AnswerLine]) -> str:
     """The results of a recall in words, one a line: when, who, what. One that the file does not have is left out."""
-    rows = [connection.execute(_NODE, (line.id,)).fetchone() for line in lines]
+    rows: list[Any] = [connection.execute(_NODE, (line.id,)).fetchone() for line in lines]
     return "\n".join(f"{show(at)}  {who}: {content}" for at, who, content in filter(None, rows))
 
 
@@ -164,7 +164,7 @@ def salt_of(connection: apsw.Connection) -> str:
 
 def _recorded(connection: apsw.Connection, row: tuple[Any, ...]) -> Recorded:
     key, event_id, asked_at, about, kind, query, chars, hashed, message, ms, seq, options, digest, reinforces = row
-    lines = [AnswerLine(*line, _details.decode(detail)) for *line, detail in connection.execute(_LINES, (key,))]
+    told: list[Any] = connection.execute(_LINES, (key,)).fetchall()
     return Recorded(
         recall_id=key,
         event_id=event_id,
@@ -177,7 +177,7 @@ def _recorded(connection: apsw.Connection, row: tuple[Any, ...]) -> Recorded:
         message=message,
         position=Position(ms, seq),
         options=_options.decode(options),
-        lines=tuple(lines),
+        lines=tuple(AnswerLine(line_kind, node_id, _details.decode(detail)) for line_kind, node_id, detail in told),
         digest=digest,
         reinforces=bool(reinforces),
     )

@@ -153,11 +153,11 @@ def test_lines_that_are_told_in_other_words_by_now_are_named_so(told: Home, monk
     told.remember("I work at Acme.")
     told.run("context", QUESTION)
     told.fold()
-    monkeypatch.setattr(rendering, "TITLES", {kind: title.upper() for kind, title in rendering.TITLES.items()})
+    monkeypatch.setattr(rendering, "head", lambda _: "In other words:")
     (listed,) = told.json("recalls", "list")
     shown = told.run("recalls", "show", listed["recall_id"])
     assert shown.exit_code == 1
-    assert "FACTS:" in shown.stdout
+    assert "In other words:" in shown.stdout
     assert "this is not exactly what was answered then" in shown.stderr
     assert told.json("recalls", "show", listed["recall_id"])["exact"] is False
 

@@ -9,7 +9,17 @@ from typing import Any
 import pytest
 from support.folding import START_MS, Memory, days
 
-from mnemolog.projections.recalls import recall_of, recalls, recalls_of, salt_of
+from mnemolog.projections.recalls import (
+    _line,
+    answer_lines,
+    missing,
+    recall_of,
+    recalls,
+    recalls_of,
+    salt_of,
+    text_again,
+)
+from mnemolog.projections.rendering import Line
 from mnemolog.schema.errors import InvalidInput
 from mnemolog.schema.ids import Position, episode_id
 from mnemolog.schema.recalls import Answer, AnswerLine, hashed_options, query_hash, recall_id, scene_key, text_digest
@@ -135,6 +145,24 @@ def test_hashes_say_nothing_without_the_salt_and_differ_by_what_they_are_of(memo
     assert (hidden["types"], hidden["limit"]) == (("semantic",), 7)
     assert "Ada" not in str(hidden)
     assert "Ben" not in str(hidden)
+
+
+def test_all_that_a_line_of_a_context_is_rendered_from_is_recorded(memory: Memory) -> None:
+    fields = [name for name in Line.__struct_fields__ if name not in ("kind", "id")]
+    whole, cut = Line("message", "ep-1"), Line("message", "ep-1", **dict.fromkeys(fields, 7))
+    recorded = answer_lines(memory.connection, (whole, cut))
+    assert [_line(line, {}) for line in recorded] == [whole, cut]
+    assert _line(AnswerLine("fact", "ce-1"), {}) == Line("fact", "ce-1")
+
+
+def test_a_scene_is_recorded_without_its_name_and_found_again(memory: Memory) -> None:
+    memory.state("I keep a spare key at the office.", START_MS, "s1", scene="keys and locks")
+    (line,) = answer_lines(memory.connection, (Line("scene", "keys and locks"),))
+    assert line.id == scene_key(SALT, "keys and locks")
+    event_id = memory.add(NodesRecalled(answers=(answer("Where?", lines=(line, AnswerLine("scene", "sc-gone"))),)))
+    found = recall_of(memory.connection, recall_id(event_id, 0))
+    assert missing(memory.connection, found) == ["sc-gone"]
+    assert "keys and locks" in text_again(memory.connection, found)
 
 
 def test_half_a_character_can_be_asked_for() -> None:
