@@ -7,7 +7,7 @@ attributed, and nothing in it can end the mark. The same file, question and time
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from math import log
 
 import apsw
 import msgspec
@@ -22,7 +22,7 @@ from mnemolog.projections.facts import Fact, facts
 from mnemolog.projections.filters import NO_FILTERS, Filters
 from mnemolog.projections.packing import LEAST_BUDGET, Offer, pack
 from mnemolog.projections.passages import passage
-from mnemolog.projections.recall import MIN_COVERAGE, MIN_SIMILARITY, Result, recall
+from mnemolog.projections.recall import Result, recall
 from mnemolog.projections.rendering import Line, Recorded, Told, assemble, tell
 from mnemolog.projections.scenes import scenes
 from mnemolog.projections.tokens import count_tokens
@@ -37,11 +37,21 @@ FACTS = 20
 SCENES = 3
 #: The first of the messages, whose facts are told even where their own wording has nothing of the question.
 LEADING_MESSAGES = 5
+#: In the order of worth a fact stands for so many messages, the first scene behind so many, a scene for so many.
+_MESSAGES_A_FACT = 2
+_FIRST_SCENE = 6
+_MESSAGES_A_SCENE = 8
 #: So many messages are looked for: no more could stand in the budget.
 _TOKENS_A_MESSAGE = 16
 _MOST_MESSAGES = 100
-#: A message takes no more than this share of the budget; of a longer one the passage is told that answers best.
-_MOST_OF_BUDGET = 0.1
+#: The first messages are told in so much of the budget, the others in less: of a longer one the passage that answers.
+_WHOLE_FIRST = 4
+_WHOLE_SHARE = 0.1
+_PASSAGE_SHARE = 0.03
+_LEAST_TOKENS = 24
+#: What is told has this share of the weight of the question's terms in or around it, or is this similar to it.
+_MIN_COVERAGE = 0.05
+_MIN_SIMILARITY = 0.2
 #: A fact tells a message when it has so much of what the message says.
 _TOLD = 0.8
 #: So much of a text is enough to see how many tokens its characters make.
@@ -169,7 +179,7 @@ def _is_relevant(found: Result) -> bool:
     """Whether a result answers by itself or is tied to one that does, and does not only come after one."""
     scores = found.scores
     tied = max(scores["date"], scores.get("linked", 0.0)) > 0
-    return tied or scores["coverage"] >= MIN_COVERAGE or scores["similarity"] >= MIN_SIMILARITY
+    return tied or scores["coverage"] >= _MIN_COVERAGE or scores["similarity"] >= _MIN_SIMILARITY
 
 
 def _told_once(said: Iterable[Result]) -> list[Result]:
@@ -213,23 +223,39 @@ def _scenes(connection: apsw.Connection, known: Iterable[Fact]) -> list[str]:
 def _offers(
     connection: apsw.Connection, query: str, known: list[Fact], said: list[Result], now: int, budget: int
 ) -> Iterator[Offer]:
-    """What is to be told, by its worth: the best of each kind before the next best of any."""
-    words = query_terms(query).words
-    told = [set(terms(fact.content)) for fact in known]
-    again = [one for one in said if _is_told(one, told)]
-    first = [one for one in said if one not in again]
-    lines = {
-        "fact": ([Line("fact", fact.node_id, changes=changes) for changes in (MOST_BEFORE, 1)] for fact in known),
-        "scene": ([Line("scene", scene)] for scene in _scenes(connection, known)),
-        "message": ([_message_line(one, words, budget)] for one in chain(first, again)),
-    }
-    for ways in _by_turns({kind: list(some) for kind, some in lines.items()}):
-        yield Offer(tuple(one for line in ways if (one := tell(connection, line, now)) is not None))
+    """What is to be told, the worthiest first; last the messages that facts tell already."""
+    wanted = _weights(query, said)
+    told: list[set[str]] = []
+    again: list[list[Line]] = []
+    for one, place in _by_turns(known, _scenes(connection, known), said):
+        if isinstance(one, Result):
+            ways = _message_lines(one, wanted, budget, place)
+            if _is_told(one, told):
+                again.append(ways)
+                continue
+        elif isinstance(one, Fact):
+            told.append(set(terms(one.content)))
+            ways = [Line("fact", one.node_id, changes=changes) for changes in (MOST_BEFORE, 1)]
+        else:
+            ways = [Line("scene", one)]
+        yield _offer(connection, ways, now)
+    yield from (_offer(connection, ways, now) for ways in again)
 
 
-def _by_turns(lines: dict[str, list[list[Line]]]) -> Iterator[list[Line]]:
-    known, topics, said = lines["fact"], lines["scene"], lines["message"]
-    return chain(known[:5], topics[:1], said[:3], known[5:10], topics[1:], said[3:10], known[10:], said[10:])
+def _offer(connection: apsw.Connection, ways: Iterable[Line], now: int) -> Offer:
+    return Offer(tuple(one for line in ways if (one := tell(connection, line, now)) is not None))
+
+
+def _by_turns(
+    known: Iterable[Fact], topics: Iterable[str], said: Iterable[Result]
+) -> Iterator[tuple[Fact | str | Result, int]]:
+    """What is known and was said in the order of its worth, each with its place among its kind."""
+    turns = [(_MESSAGES_A_FACT * place, 0, place, fact) for place, fact in enumerate(known)]
+    topic_turns = [(_FIRST_SCENE + _MESSAGES_A_SCENE * place, 1, place, topic) for place, topic in enumerate(topics)]
+    message_turns = [(place, 2, place, message) for place, message in enumerate(said)]
+    everything: list[tuple[int, int, int, Fact | str | Result]] = [*turns, *topic_turns, *message_turns]
+    for _, _, place, one in sorted(everything, key=lambda turn: turn[:3]):
+        yield one, place
 
 
 def _is_told(message: Result, told: Iterable[set[str]]) -> bool:
@@ -238,12 +264,21 @@ def _is_told(message: Result, told: Iterable[set[str]]) -> bool:
     return any(len(own & fact) >= _TOLD * len(own) for fact in told)
 
 
-def _message_line(message: Result, words: tuple[str, ...], budget: int) -> Line:
-    """A message as a line: whole, or the passage of it that answers best."""
+def _weights(query: str, said: Sequence[Result]) -> dict[str, float]:
+    """How much a term of the question tells one message from another."""
+    held = [set(terms(one.content)) for one in said]
+    return {term: log(1 + len(held) / (1 + sum(term in one for one in held))) for term in query_terms(query).terms}
+
+
+def _message_lines(message: Result, wanted: Mapping[str, float], budget: int, place: int) -> list[Line]:
+    """The ways of telling a message: whole if it is short or among the first, then the passage that answers best."""
     sample = message.content[:_SAMPLE_CHARS]
-    most_tokens = int(budget * _MOST_OF_BUDGET)
-    most_chars = most_tokens * len(sample) // max(1, count_tokens(sample))
-    if len(message.content) <= most_chars:
-        return Line("message", message.node_id)
-    part = passage(message.content, words, most_chars)
-    return Line("message", message.node_id, part.start, part.end)
+    tokens = count_tokens(sample)
+    ways: list[Line] = []
+    for share in (_WHOLE_SHARE, _PASSAGE_SHARE)[place >= _WHOLE_FIRST :]:
+        most_chars = max(_LEAST_TOKENS, int(budget * share)) * len(sample) // max(1, tokens)
+        if len(message.content) <= most_chars:
+            return [*ways, Line("message", message.node_id)]
+        part = passage(message.content, wanted, most_chars)
+        ways.append(Line("message", message.node_id, part.start, part.end))
+    return ways

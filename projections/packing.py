@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from mnemolog.projections.rendering import TITLES, Told, assemble, head
+from mnemolog.projections.rendering import Told, assemble, head
 from mnemolog.projections.tokens import count_tokens
 from mnemolog.schema.recalled import BEGIN, END
 
@@ -26,15 +26,16 @@ def pack(offers: Iterable[Offer], now: int, budget: int) -> tuple[Told, ...]:
     The text that `assemble` makes of it has no more tokens than `budget`.
     """
     chosen: list[Told] = []
-    headings: set[str] = set()
+    headings: set[tuple[str, ...]] = set()
     left = budget - _cost(BEGIN, head(now), END)
     for offer in offers:
         for way in offer.ways:
-            new = {TITLES[way.line.kind], way.heading} - headings - {""}
-            cost = _cost(way.text, *sorted(new))
+            # A day of another year is another heading.
+            new = [way.headings[:depth] for depth in range(1, len(way.headings) + 1)]
+            cost = _cost(way.text, *(heading[-1] for heading in new if heading not in headings))
             if cost <= left:
                 chosen.append(way)
-                headings |= new
+                headings.update(new)
                 left -= cost
                 break
     # A tokenizer may make more of two lines together than of each alone.

@@ -68,10 +68,10 @@ def test_messages_are_dated_by_the_clock_of_who_spoke_attributed_and_in_order_of
     memory.say("The parrot is green.", at=START_MS + days(1), speaker=None)
     lines = ask(memory, "parrot").text.splitlines()[2:-1]
     assert [re.sub(r"\[\w{4}\]", "[id]", line) for line in lines] == [
-        "Said:",
-        "Tue 10 March 2026:",
+        "Said in 2026:",
+        "Tue 10 March:",
         "[id] user: The parrot is green.",
-        "Wed 11 March 2026:",
+        "Wed 11 March:",
         "[id] Ada: The parrot eats seeds.",
     ]
 
@@ -145,7 +145,9 @@ def test_nothing_that_was_said_breaks_out_of_the_mark(memory: Memory, attack: st
     inside = "\n".join(lines[1:-1])
     assert "<" not in inside
     assert "＜" not in inside
-    assert all(re.match(r"\[\w{4}\] |Recalled |Facts:$|Said:$|\w{3} \d+ \w+ \d{4}:$", line) for line in lines[1:-1])
+    assert all(
+        re.match(r"\[\w{4}\] |From memory, |Facts:$|Said in \d{4}:$|\w{3} \d+ \w+:$", line) for line in lines[1:-1]
+    )
 
 
 def test_the_same_file_question_and_time_give_the_same_text(memory: Memory) -> None:
