@@ -12,7 +12,10 @@ from mnemolog.schema.ids import Position
 
 _SELECT = """
     SELECT j.job_key, j.generation, j.kind, j.state, j.reason, j.inputs, j.position_ms, j.position_seq,
-        ifnull(d.attempts, 0), d.deadline
+        CASE j.state WHEN 'due' THEN ifnull(d.attempts, 0) ELSE (
+            SELECT ifnull(max(o.attempts), 0) FROM outcomes o
+            WHERE o.job_key = j.job_key AND o.generation = j.generation AND o.accepted
+        ) END, d.deadline
     FROM jobs j LEFT JOIN dispatch d USING (job_key, generation)
 """
 _OUTCOMES = """
@@ -23,7 +26,10 @@ _OUTCOMES = """
 
 
 class Job(msgspec.Struct, frozen=True):
-    """A job: `made_at` is where the log made it due, `attempts` and `deadline` (UTC ms) what the dispatcher did."""
+    """A job: `made_at` is where the log made it due, `deadline` (UTC ms) when the last attempt at it is over.
+
+    `attempts` are those made so far at a job that is due, and after how many another was given up, if it was.
+    """
 
     job_key: str
     generation: int

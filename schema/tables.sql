@@ -157,6 +157,7 @@ CREATE TABLE outcomes (
     tokens_out INTEGER NOT NULL,
     cost_usd REAL NOT NULL,
     accepted INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
     unknown_language INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX outcomes_by_job ON outcomes (job_key);

@@ -222,9 +222,14 @@ def assert_scenes(con: apsw.Connection) -> None:
         )
     )
     assert dict(rows(con, "SELECT scene, cells FROM scenes")) == live
-    for cells, summary, stale in rows(con, "SELECT cells, summary, stale FROM scenes"):
+    open_jobs = (
+        "SELECT json_extract(inputs, '$[0]') FROM jobs WHERE kind = 'consolidate' AND state IN ('due', 'failed')"
+    )
+    waiting = {scene for (scene,) in rows(con, open_jobs)}
+    for scene, cells, summary, stale in rows(con, "SELECT scene, cells, summary, stale FROM scenes"):
         assert len(summary.split()) < 100
         assert cells > 1 or not stale
+        assert scene in waiting or not stale
 
 
 def assert_told(con: apsw.Connection) -> None:

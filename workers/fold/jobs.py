@@ -74,7 +74,7 @@ def record(ctx: Context, outcome: Outcome, kind: str, *, accepted: bool) -> None
     """Keeps who concluded what at which cost; the reply itself stays on the log."""
     engine = outcome.engine
     ctx.run(
-        "INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             ctx.event_id,
             *ctx.position,
@@ -89,6 +89,7 @@ def record(ctx: Context, outcome: Outcome, kind: str, *, accepted: bool) -> None
             engine.tokens_out,
             engine.cost_usd,
             int(accepted),
+            getattr(outcome, "attempts", 0),
             getattr(outcome, "unknown_language", 0),
         ),
     )

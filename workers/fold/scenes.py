@@ -2,7 +2,8 @@
 
 A scene of one cell is summed up by that cell. A larger one gets a consolidate job once, however many cells change
 before the job is worked off; when cells change while it is, the summary that comes back is stale and another is due.
-When one of them is forgotten meanwhile, that summary is not taken at all.
+When one of them is forgotten meanwhile, that summary is not taken at all. A summary that is refused leaves its scene
+to another job.
 """
 
 from __future__ import annotations
@@ -54,13 +55,14 @@ def scene_consolidated(ctx: Context, payload: SceneConsolidated) -> None:
     if inputs is None:
         return
     live = [node_id for node_id, _ in ctx.rows(_LIVE, (payload.scene,))]
+    stale = seen_hash(live) != payload.seen
     if payload.scene not in inputs:
         ctx.refuse("other_scene", f"the job was about {inputs[0]!r}, the outcome is about {payload.scene!r}")
-        return
-    stale = seen_hash(live) != payload.seen
-    if not set(payload.cells) <= set(live):
+        stale = True
+    elif not set(payload.cells) <= set(live):
         ctx.refuse("cites_retired", f"the summary of {payload.scene!r} cites cells that are not live in it")
+        stale = True
     elif len(live) > 1:
         _write(ctx, payload.scene, bounded(payload.summary), len(live), stale=stale)
     if stale:
-        touch(ctx, [payload.scene])
+        touch(ctx, inputs)

@@ -370,6 +370,18 @@ def test_a_summary_that_cites_a_retired_cell_is_refused(memory: Memory) -> None:
     assert memory.get("SELECT summary FROM scenes") == ""
 
 
+def test_a_summary_that_is_refused_leaves_its_scene_to_another_job(memory: Memory) -> None:
+    ids = tuple(memory.state(f"I enjoy hobby number {n}.", START_MS, f"s{n}", scene="hobby") for n in range(3))
+    summarise(memory, "three hobbies", (*ids, "ce-none"), ids)
+    assert refusals(memory) == ["cites_retired"]
+    assert memory.get("SELECT stale FROM scenes") == 1
+    [(_, generation, inputs)] = memory.due("consolidate")
+    assert (generation, inputs) == (2, ["hobby"])
+    summarise(memory, "three hobbies", ids, ids)
+    assert memory.rows("SELECT summary, stale FROM scenes") == [("three hobbies", 0)]
+    assert memory.due("consolidate") == []
+
+
 # ---- requests --------------------------------------------------------------------------------------------------
 
 
