@@ -10,6 +10,7 @@ import msgspec
 
 from mnemolog.projections import fulltext, vectors
 from mnemolog.schema.checksums import Sum, combined, sum_of
+from mnemolog.schema.errors import DamagedFile
 from mnemolog.schema.ids import Position
 from mnemolog.schema.tables import FOLD_TABLES, FOLD_VERSION, LOCAL_COLUMNS
 
@@ -137,13 +138,25 @@ def _chain_problems(connection: apsw.Connection) -> list[str]:
     return [f"table edges: {wrong} temporal edges are not those of the messages' order"] if wrong else []
 
 
+def check_version(connection: apsw.Connection) -> None:
+    """Raises DamagedFile for a file that another version of the fold wrote: its hashes say nothing to this one."""
+    version = connection.execute("SELECT fold_version FROM space").get
+    if version not in (None, FOLD_VERSION):
+        raise DamagedFile(
+            f"{connection.filename} was folded by version {version} of the fold and this is {FOLD_VERSION}: their "
+            "hashes cannot be compared. The writer builds the file again when it starts, and so does `mnemolog replay`"
+        )
+
+
 def verify(connection: apsw.Connection, progress: Callable[[str], None] | None = None) -> Verdict:
     """Checks the whole file: SQLite, fold tables against their checksums, edges, full text and vectors against nodes.
 
-    `progress` is told what is being looked at. Raises apsw errors for a file that SQLite cannot read.
+    `progress` is told what is being looked at. Raises DamagedFile for a file of another version of the fold, and apsw
+    errors for one that SQLite cannot read.
     """
     tell = progress or (lambda _: None)
     with connection:
+        check_version(connection)
         tell("SQLite")
         problems = _sqlite_problems(connection)
         scanned = table_sums(connection, tell)

@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import apsw
@@ -268,6 +269,12 @@ def of_another_version(space: Settings) -> None:
     connection = open_for_writing(space.file)
     connection.execute("UPDATE space SET fold_version = ?", (FOLD_VERSION + 1,))
     connection.close()
+
+
+def test_a_file_of_another_fold_version_is_not_checked_by_the_rules_of_this_one(folded: Settings) -> None:
+    of_another_version(folded)
+    with closing(open_reader(folded.file)) as connection, pytest.raises(DamagedFile, match="mnemolog replay"):
+        verify(connection)
 
 
 def test_a_file_of_another_fold_version_is_not_compared(redis: redis_py.Redis, folded: Settings) -> None:
