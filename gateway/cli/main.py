@@ -15,6 +15,7 @@ import click
 
 from mnemolog.gateway.cli import (
     asking,
+    changes,
     chatting,
     dead_letters,
     dev,
@@ -27,7 +28,9 @@ from mnemolog.gateway.cli import (
     recalls,
     repairing,
     running,
+    shadow,
     snapshotting,
+    undoing,
     verdicts,
     why,
     why_not,
@@ -84,7 +87,8 @@ def cli(ctx: click.Context, data: Path | None, space: str | None, redis_url: str
 
 _MODULES = (
     *(running, publishing, recalling, recalls, facts, asking, forgetting, pending, verdicts, chatting),
-    *(why, why_not),
+    *(why, why_not, changes),
+    *(undoing, shadow),
     *(inspecting, working, repairing, snapshotting, dead_letters, dev),
 )
 for _commands in _MODULES:

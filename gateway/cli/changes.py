@@ -1,0 +1,94 @@
+"""The command that tells what changed in a memory: changes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any
+
+import click
+
+from mnemolog.gateway.cli.context import POSITION, TIME, Context, json_option, now_ms, pass_context, print_json
+from mnemolog.gateway.cli.telling import as_object, day, short
+from mnemolog.projections.changes import Digest
+from mnemolog.projections.changes import changes as changes_in
+from mnemolog.projections.connection import read_transaction
+from mnemolog.projections.spans import Change, Span
+from mnemolog.schema.errors import InvalidInput
+from mnemolog.schema.ids import Position
+from mnemolog.schema.times import show
+
+_POSITION = re.compile(r"[0-9]{1,20}-[0-9]{1,20}")
+_ITSELF = "the memory itself"
+
+
+class Moment(click.ParamType["int | Position"]):
+    """A time, or a position on the log, on the command line."""
+
+    name = "time|position"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | Position:
+        """UTC milliseconds, or the position."""
+        if isinstance(value, str) and _POSITION.fullmatch(value):
+            return POSITION.convert(value, param, ctx)
+        return value if isinstance(value, Position) else TIME.convert(value, param, ctx)
+
+
+MOMENT = Moment()
+
+
+@click.command()
+@click.option("--since", type=MOMENT, required=True, help="From this time on, or after this position of the log.")
+@click.option("--until", type=MOMENT, help="Up to this time or position; now unless given.")
+@json_option
+@pass_context
+def changes(context: Context, since: int | Position, until: int | Position | None, as_json: bool) -> None:  # noqa: FBT001
+    """Tell what the memory learned, replaced, let fade, was told to forget, and could not do, between two moments.
+
+    By subject, the newest last. What was learned, judged or asked counts when the log recorded it, what fades, ends
+    or is due by the clock at its time.
+
+    \b
+    mnemolog changes --since 2026-03-09T00:00:00Z
+    mnemolog changes --since 1757000000000-0 --json
+    """
+    span = Span.between(since, now_ms() if until is None else until)
+    if span.until <= span.after:
+        raise InvalidInput(f"nothing lies between {_shown(since)} and {_shown(until)}: --until comes after --since")
+    with context.reader() as connection, read_transaction(connection):
+        digest = changes_in(connection, span, context.settings.archive)
+    if as_json:
+        print_json(as_object(digest))
+        return
+    for line in _lines(digest):
+        click.echo(line)
+
+
+def _shown(moment: int | Position | None) -> str:
+    return "now" if moment is None else show(moment) if isinstance(moment, int) else str(moment)
+
+
+def _lines(digest: Digest) -> Iterator[str]:
+    counts = ", ".join(f"{count} {kind}" for kind, count in digest.counts.items()) or "nothing changed"
+    said = f"{digest.messages} messages in {digest.sessions} sessions"
+    yield f"{show(digest.since)} to {show(digest.until)}: {said}; {counts}"
+    if digest.calls:
+        tokens = f"{digest.tokens_in} + {digest.tokens_out} tokens, ${digest.cost_usd:.4f}"
+        yield f"{digest.calls} calls of models, {tokens}"
+    for subject, found in groupby(digest.changes, key=lambda change: change.subject):
+        yield short(subject) or _ITSELF
+        for change in found:
+            yield f"  {day(change.at)}  {change.kind:9}  {_told(change)}"
+
+
+def _told(change: Change) -> str:
+    told = short(change.content)
+    if change.replaced is not None:
+        until = f" until {day(change.replaced.valid_until)}" if change.replaced.valid_until is not None else ""
+        told = f"{short(change.replaced.content)} (from {day(change.replaced.valid_from)}{until}) → {told}"
+    notes = [*filter(None, (change.detail, change.scene, change.by and f"by {change.by}", change.node_id))]
+    return f"{told}  ({short('; '.join(notes), 400)})" if notes else told
+
+
+COMMANDS = (changes,)
