@@ -28,6 +28,9 @@ MAX_DETAIL = 16
 #: As many answers stand in one event.
 MAX_ANSWERS = 10_000
 
+#: Options whose texts are times and types, never a user's words.
+_NOT_HASHED = frozenset({"types", "after", "before", "as_of", "known_at", "time_zone"})
+
 Word = Annotated[str, msgspec.Meta(pattern=r"\A[a-z][a-z_]{0,39}\Z")]
 Digest = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{32}\Z")]
 #: Whole numbers that every reader of JSON reads alike.
@@ -105,7 +108,7 @@ def hashed_options(salt: str, options: Mapping[str, OptionValue]) -> dict[str, O
             return tuple("#" + _salted(salt, "option", text) for text in value)
         return "#" + _salted(salt, "option", value) if isinstance(value, str) else value
 
-    return {name: value if name == "types" else hashed(value) for name, value in options.items()}
+    return {name: value if name in _NOT_HASHED else hashed(value) for name, value in options.items()}
 
 
 def _salted(salt: str, *parts: str) -> str:

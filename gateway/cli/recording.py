@@ -78,7 +78,10 @@ class Recording:
     def _note(
         self, recorder: RecallRecorder, connection: apsw.Connection, asked: Asked, told: Sequence[str], given: Given
     ) -> None:
-        at = now_ms()
+        at, salt = now_ms(), salt_of(connection)
+        if not salt:
+            # The file is that of a time before the space's first event: nobody was answered from it.
+            return
         # Another time than now was asked about: that is no use of what was told.
         reinforces = asked.is_use and abs(asked.about - at) < NOW_MS
         answer = answered(
@@ -91,7 +94,7 @@ class Recording:
             about=asked.about,
             options=asked.options,
             reinforces=reinforces,
-            salt=salt_of(connection),
+            salt=salt,
             keep=self._keep,
             message=asked.message,
         )
