@@ -24,7 +24,7 @@ from typing import IO, Annotated
 import msgspec
 
 from mnemolog.schema.errors import DamagedFile
-from mnemolog.schema.ids import START, Position
+from mnemolog.schema.ids import MAX_STREAM_PART, START, Position
 
 SEGMENT_BYTES = 8 * 1024 * 1024
 
@@ -179,6 +179,12 @@ def read(folder: Path, after: Position = START, until: Position | None = None) -
                 last = entry.position
                 yield entry
         after = max(after, last)
+
+
+def entry(folder: Path, position: Position) -> Entry | None:
+    """The entry at a position, or None. Raises DamagedFile where a line before it does not add up."""
+    before = Position(position.ms, position.seq - 1) if position.seq else Position(position.ms - 1, MAX_STREAM_PART)
+    return next(read(folder, before, position), None)
 
 
 def seal_of(folder: Path, number: int) -> Seal | None:

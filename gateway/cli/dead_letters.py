@@ -10,6 +10,7 @@ from mnemolog.gateway.cli.context import POSITION, Context, json_option, pass_co
 from mnemolog.producers import Producer
 from mnemolog.projections import dead_letters as letters
 from mnemolog.projections.dead_letters import DeadLetter
+from mnemolog.schema import archive
 from mnemolog.schema.errors import InvalidInput
 from mnemolog.schema.events import DeadLetterDiscarded, DeadLetterRequeued, EntryParked, PositionPayload
 from mnemolog.schema.ids import Position
@@ -127,10 +128,16 @@ def park(context: Context, position: Position) -> None:
     \b
     mnemolog dead-letters park 1757000000000-0
     """
+    folder = context.settings.archive
     with context.redis() as url:
-        entry = context.stream(url).entry(position)
-    if entry is None:
-        raise InvalidInput(f"the stream of space {context.settings.space!r} has no entry at {position}")
+        stream = context.stream(url)
+        logged = stream.entry(position) or archive.entry(folder, position)
+        last = archive.last_entry(folder)
+        if logged is not None and last is not None and stream.bounds() is None:
+            # What is sent to a stream that is gone would begin another one.
+            stream.restore(last)
+    if logged is None:
+        raise InvalidInput(f"neither archive nor stream of space {context.settings.space!r} has an entry at {position}")
     _send(context, EntryParked(ms=position.ms, seq=position.seq))
 
 

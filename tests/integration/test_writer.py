@@ -416,6 +416,27 @@ def test_a_newer_event_stops_its_space_by_name_until_it_is_parked(
     assert sound_in_full(ada)
 
 
+def test_a_newer_event_that_the_archive_alone_has_is_parked_too(
+    redis: redis_py.Redis, redis_url: str, tmp_path: Path
+) -> None:
+    at = ("--data", tmp_path, "--redis", redis_url, "--space", "ada")
+    ada = settings_in(tmp_path, "ada")
+    append(redis, [created("ada"), said("before"), newer(), said("after")], "ada")
+    stuck = redis.xrange(keys.stream("ada"))[2][0].decode()
+    assert run_cli(*at, "replay").returncode == 5
+    redis.delete(keys.stream("ada"))
+    assert run_cli(*at, "ingest").returncode == 5
+    assert redis.xrange(keys.stream("ada"), stuck, stuck) == []
+    assert "has an entry at 1-1" in run_cli(*at, "dead-letters", "park", "1-1").stderr
+    assert run_cli(*at, "dead-letters", "park", stuck).returncode == 0
+    with start_cli(*at, "ingest") as writer:
+        wait_until(lambda: contents(ada) == {"before", "after"})
+        writer.interrupt()
+        assert writer.wait() == 0, writer.output
+    assert rows(ada.file, "SELECT reason FROM dead_letters") == [("newer_version",)]
+    assert sound_in_full(ada)
+
+
 def test_what_stands_before_a_newer_event_is_folded_and_nothing_after_it(
     redis: redis_py.Redis, space: Settings
 ) -> None:

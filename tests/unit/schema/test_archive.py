@@ -424,3 +424,11 @@ def test_a_seal_that_tells_something_else_is_found(sealed_and_open: Path) -> Non
 def test_what_is_no_line_of_an_archive_is_refused_and_the_place_is_named(line: bytes) -> None:
     with pytest.raises(DamagedFile, match="damaged at 00000009 line 9"):
         decode_line(line, "00000009 line 9")
+
+
+def test_an_entry_is_found_by_its_position_in_any_segment(tmp_path: Path) -> None:
+    written = entries(1, 60)
+    write(tmp_path, [[entry] for entry in written], sealed=False)
+    assert [archive.entry(tmp_path, entry.position) for entry in written] == written
+    for absent in (Position(1, 0), Position(2, 1), Position(60, 0), Position(0, 0)):
+        assert archive.entry(tmp_path, absent) is None
