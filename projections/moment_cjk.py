@@ -78,8 +78,8 @@ _FIRST = re.compile("第一次|首次|最初|初めて|はじめて")
 _LAST = re.compile("最后一次|最後一次|最近一次|上一?次|最後に|最新|前回")
 _DOER = "(?:我们?|我們|你们?|你們|他们?|她们?|他們|她們|咱们)"
 _BEFORE = re.compile(
-    rf"(?:^|[，,。?!、 ])(?:(?P<text>{_DOER}[^，,。?!、]{{2,20}}?|(?<=在)[^，,。?!、]{{2,20}}?|[^，,。?!、]{{4,20}}?)"
-    r"(?:之前|以前)"
+    rf"(?:^|[，,。?!、 ])(?:(?P<text>(?:{_DOER}|(?<=在))[^，,。?!、]{{2,20}}?|[^，,。?!、]{{4,20}}?(?<!比)(?=之前))"
+    r"(?:之前|以前)(?!的)"
     r"|(?P<ja>[^，,。?!、]{1,20}?[うくぐすつぬぶむる]|[^，,。?!、]{1,20}(?<!目)(?=の前))の?前[にはの])"
 )
 _AFTER = re.compile(
@@ -163,9 +163,7 @@ def _dated(match: re.Match[str], now: datetime, tense: Tense) -> Span | None:
     stated, month, date = match["year"], match["month"] or match["bare_month"], match["date"] or match["bare_date"]
     year = now.year + _YEARS_AWAY[stated] if stated in _YEARS_AWAY else int(stated[:4]) if stated else None
     if month and date:
-        words = f"{_number(month)}月{_number(date)}日"
-        found = days(words if year is None else f"{year}年{words}", "zh", spans.midnight(now), tense)
-        return found and found[:2]
+        return spans.date(_number(date), MONTHS[_number(month) - 1], year, now, tense)
     name = MONTHS[_number(month) - 1] if month else _feast(match) if stated else None
     if name is None:
         return None if year is None else spans.years(year)
@@ -203,6 +201,8 @@ def _named(match: re.Match[str], now: datetime, tense: Tense) -> Span | None:
     if match["bare_season"] or match["bare_feast"]:
         return spans.named(_SEASONS.get(match["bare_season"] or "", "christmas"), "at", now, tense)
     weekday = match["bare_weekday"] or match["day_of_week"]
+    if not weekday and not match["bare_weekend"]:
+        return None
     return spans.named(WEEKDAYS[_weekday(weekday)] if weekday else "weekend", "at", now, tense)
 
 

@@ -16,7 +16,9 @@ _VOCABULARY: dict[str, dict[str, Any]] = tomllib.loads(
 _WORD = re.compile(r"[^\W_]+")
 _YEAR = r"(?:19|20)[0-9]{2}(?![0-9])"
 _DAY = r"[0-9]{1,2}(?:st|nd|rd|th|er|\.|º|°)?"
+_NOTHING = "(?!)"
 _NAMED_UNITS = ("week", "month", "year")
+_PARTS = frozenset({"morning", "afternoon", "evening", "night"})
 
 
 class Grammar(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,53 +73,59 @@ COMMON = {language: frozenset(vocabulary["common"].split()) for language, vocabu
 def grammar(language: str) -> Grammar:
     """The patterns of `en`, `de`, `es`, `fr`, `it` or `pt`."""
     words = _VOCABULARY[language]
-    months, weekdays, things = _forms(words["months"]), _forms(words["weekdays"]), _forms(words["things"])
-    which, shares, bounds, numbers = (_forms(words[table]) for table in ("which", "shares", "bounds", "numbers"))
-    units = _forms(words["units"])
-    names = months | weekdays | things | {form: key for form, key in units.items() if key in _NAMED_UNITS}
-    amount = rf"(?:[0-9]{{1,3}}|{_any(numbers)}) {_any(units)}"
-    point = _point(words, months, names, which, amount)
-    article = words["article"]
-    prep = rf"(?P<prep>{_any([*bounds, *words['at'].split('|')])})(?: |(?<='))(?:{article})?"
-    share = rf"(?P<share>{_any(shares)})(?: |(?<=[-']))(?:{article})?"
+    months, which, shares = _forms(words["months"]), _forms(words["which"]), _forms(words["shares"])
+    bounds, numbers, units = _forms(words["bounds"]), _forms(words["numbers"]), _forms(words["units"])
+    named_units = {form: key for form, key in units.items() if key in _NAMED_UNITS}
+    names = months | _forms(words["weekdays"]) | _forms(words["things"]) | named_units
+    fill = {
+        "{n}": f"(?:[0-9]{{1,3}}|{_any(numbers)})",
+        "{unit}": _any(units),
+        "{name}": _any(names),
+        "{said}": words.get("said", "").strip(),
+        "{thing}": words.get("thing", ""),
+    }
 
     def pattern(text: str) -> re.Pattern[str]:
-        text = text.replace("{said}", words.get("said", "").strip()).replace("{thing}", words.get("thing", ""))
+        for sign, forms in fill.items():
+            text = text.replace(sign, forms)
         return re.compile(text, re.IGNORECASE)
-
-    beside = words.get("beside", "(?!)")
-    for sign, forms in (("{n}", numbers), ("{unit}", units), ("{name}", names)):
-        beside = beside.replace(sign, _any(forms))
 
     def clause(text: str) -> re.Pattern[str]:
         return pattern(rf"(?<![\w-])(?:{text})(?: |(?<=['])) ?(?P<text>[^?!.,;:\n]{{3,200}})")
 
+    article, of = words["article"], words["of"]
+    prep = rf"(?P<prep>{_any([*bounds, *words['at'].split('|')])})(?: |(?<='))(?:{article})?"
+    share = rf"(?P<share>{_any(shares)})(?: |(?<=[-']))(?:{article})?"
+    rolling = rf"(?P<rolling>(?:{words['rolling']})\b(?! (?:{of})\b))"
+    point = rf"(?P<point>{_point(words, _any(months), names, _any(which))})"
     return Grammar(
-        names=names, which=which, shares=shares, bounds=bounds, numbers=numbers, units=units,
-        amount=pattern(rf"(?P<n>[0-9]{{1,3}}|{_any(numbers)})? ?\b(?P<unit>{_any(units)})\b"),
+        names=names,
+        which=which,
+        shares=shares,
+        bounds=bounds,
+        numbers=numbers,
+        units=units,
+        amount=pattern(r"(?P<n>{n})? ?\b(?P<unit>{unit})\b"),
         month=pattern(rf"\b{_any(months)}\b"),
-        point=pattern(rf"(?:{article})?(?:{share})?(?P<point>{point})(?!\w)"),
-        phrase=pattern(rf"(?<![\w'-])(?:{prep})?(?:{share})?(?P<point>{point})(?!\w|-\w)"),
+        point=pattern(rf"(?:{article})?(?:{share})?{point}(?P<rolling>(?!))?(?!\w)"),
+        phrase=pattern(rf"(?<![\w'-])(?:{rolling}|(?:{prep})?(?:{share})?{point})(?!\w|-\w)"),
         between=pattern(rf"(?<!\w)(?:{words['between']}) (?:{article})?"),
         join=pattern(rf"(?: (?:{words['joins']}) | ?[-–] ?)(?:{article})?"),
-        beside=pattern(beside),
+        beside=pattern(words.get("beside", _NOTHING)),
         first=pattern(words["first"]),
         last=pattern(words["last"]),
         before=clause(words["before"]),
-        after=(clause(words["after"]), *([clause(words["ever_since"])] if "ever_since" in words else [])),
-        empty=frozenset(words.get("empty", "").split()),
-        never=pattern(words.get("never", "(?!)")),
+        after=tuple(clause(words[key]) for key in ("after", "ever_since") if key in words),
+        empty=frozenset(words["empty"].split()),
+        never=pattern(words.get("never", _NOTHING)),
         told_after={kind: frozenset(preps.split("|")) for kind, preps in words.get("told_after", {}).items()},
         habit=pattern(words["habit"]),
         future=pattern(rf"\b(?:{words['future']})\b"),
-    )  # fmt: skip
+    )
 
 
-def _point(
-    words: dict[str, Any], months: dict[str, str], names: dict[str, str], which: dict[str, str], amount: str
-) -> str:
-    month, name, some = _any(months), _any(names), _any(which)
-    of = rf"(?:(?:{words['of']})(?: |(?<=')))?"
+def _point(words: dict[str, Any], month: str, names: dict[str, str], which: str) -> str:
+    of, part = rf"(?:(?:{words['of']})(?: |(?<=')))?", _any(form for form, key in names.items() if key in _PARTS)
     date = "|".join(
         (
             rf"{_DAY} ?{of}{month}\b\.?(?:,? ?{of}{_YEAR})?",
@@ -127,23 +135,16 @@ def _point(
             rf"[0-9]{{1,2}}[./][0-9]{{1,2}}[./]{_YEAR}",
         )
     )
-    part = _any(form for form, key in names.items() if key in {"morning", "afternoon", "evening", "night"})
-    ago = words["ago"].replace("{n} {unit}", amount)
-    numbers = _any(_forms(words["numbers"]))
-    rolling = (
-        words["rolling"].replace("{n}", rf"(?:[0-9]{{1,3}}|{numbers})").replace("{unit}", _any(_forms(words["units"])))
-    )
     return "|".join(
         (
             rf"(?P<date>{date})",
-            rf"(?P<ago>{ago})",
-            rf"(?P<rolling>{rolling})",
+            rf"(?P<ago>{words['ago']})",
             rf"(?P<days>{words['days']})(?: (?:por la |à |a )?(?P<part>{part}))?",
-            rf"(?P<which>{some})(?: |(?<='))(?P<named>{name})",
-            rf"(?:{words['article']})?(?P<named_after>{name}) (?P<which_after>{some})",
+            rf"(?P<which>{which})(?: |(?<='))(?P<named>{{name}})",
+            rf"(?:{words['article']})?(?P<named_after>{{name}}) (?P<which_after>{which})",
             rf"(?P<quarter>Q[1-4]),? (?P<quarter_year>{_YEAR})",
             r"(?P<decade>(?:19|20)[0-9]0)s",
-            rf"(?P<bare>{name})(?: (?P<bare_part>{part})\b|,? {of}(?P<bare_year>{_YEAR}))?",
+            rf"(?P<bare>{{name}})(?: (?P<bare_part>{part})\b|,? {of}(?P<bare_year>{_YEAR}))?",
             rf"(?P<year>{_YEAR})",
         )
     )

@@ -17,8 +17,7 @@ _YEAR = re.compile(r"(?:19|20)[0-9]{2}(?![0-9])")
 _ENDS = re.compile(r"\s*(?:$|[?!.,;:)\]\"”–-]|[A-Z])")
 _NEXT_WORD = re.compile(r"\s*([^\W_]+)")
 _NUMBER = re.compile(r"[0-9]{1,2}(?:st|nd|rd|th)?(?![\w:.])")
-_ORDINAL = re.compile(r"(?<=[0-9])(?:st|nd|rd|th|er|º|°)\b")
-_NOISE = re.compile(r"^(?:the|le|el|il) |,|\bof\b|\.(?= |$)")
+_DIGITS = re.compile(r"[0-9]+")
 _PARTS_OF_DAY = frozenset({"morning", "afternoon", "evening", "night"})
 _UNITS = frozenset({"week", "month", "year", "decade"})
 _VERBS_TOO = frozenset({"may", "march", "mar"})
@@ -116,13 +115,14 @@ def _near(asked: Asked, text: str, match: re.Match[str]) -> Found | None:
     span: Span | None
     if what not in words.units:
         span = spans.named(words.names[what], "next" if ahead else "last", date[0])
-    elif match["n"]:
+    elif match["n"] and not match["all"]:
         number = words.numbers.get(match["n"].casefold(), match["n"])
         unit = words.units[what]
         found = days(f"in {number} {unit}" if ahead else f"{number} {unit} ago", "en", date[0], "past")
         span = found and found[:2]
     else:
-        within = spans.within(1, words.units[what], date[0] - timedelta(days=1))
+        number = words.numbers.get((match["n"] or "1").casefold(), match["n"] or "1")
+        within = spans.within(int(number), words.units[what], date[0] - timedelta(days=1))
         span = (date[1], date[1] + (within[1] - within[0])) if ahead else within
     return None if span is None else Found(match.start(), anchor.end(), span)
 
@@ -176,11 +176,11 @@ def _name_is_told(asked: Asked, match: re.Match[str], prep: str) -> bool:
     kind = "month" if thing in MONTHS else "weekday" if thing in WEEKDAYS else "year" if thing == "year" else "other"
     if match["bare"] and (thing in _UNITS or thing in _PARTS_OF_DAY or name in _SHORT):
         return bool(match["share"]) and thing in _UNITS
-    if prep and words.told_after and prep not in words.told_after[kind]:
-        return False
     if kind in {"weekday", "other"} and words.habit.search(asked.text):
         return False
-    return _ends(asked, match) and not asked.text.startswith("'", match.end())
+    if not words.told_after:
+        return True
+    return (bool(match["share"]) or prep in words.told_after[kind]) and _ends(asked, match)
 
 
 def _ends(asked: Asked, match: re.Match[str]) -> bool:
@@ -208,7 +208,19 @@ def _whole(asked: Asked, match: re.Match[str], now: datetime) -> Span | None:
 
 
 def _date(asked: Asked, match: re.Match[str], now: datetime) -> Span | None:
-    return _days(_NOISE.sub(" ", _ORDINAL.sub("", match["date"].casefold())), asked, spans.midnight(now))
+    written = match["date"]
+    month = asked.words.month.search(written)
+    if month is None:
+        # With points between them the day comes first, also in English.
+        found = days(written, "de" if "." in written else asked.language, spans.midnight(now), asked.tense)
+        return found and found[:2]
+    name = asked.words.names[month[0].casefold()]
+    stated = _YEAR.search(written)
+    year = int(stated[0]) if stated else None
+    day = _DIGITS.search(_YEAR.sub("", written))
+    if day is None:
+        return None if year is None else spans.in_year(name, year)
+    return spans.date(int(day[0]), name, year, now, asked.tense)
 
 
 def _rolling(asked: Asked, match: re.Match[str], now: datetime) -> Span | None:

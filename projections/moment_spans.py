@@ -103,6 +103,13 @@ def _in_year(thing: str, year: datetime) -> Span:
     return first, first + timedelta(days=length)
 
 
+def date(day: int, month: str, year: int | None, now: datetime, tense: Tense) -> Span | None:
+    """A day of a month; without a year, the last or the next such day, by the tense of the question."""
+    # Asked in English: with the names of other languages dateparser takes days of two digits for years, or nothing.
+    found = days(f"{day} {month}" if year is None else f"{day} {month} {year}", "en", midnight(now), tense)
+    return found and found[:2]
+
+
 def _easter(year: datetime) -> datetime:
     """Easter Sunday by the anonymous Gregorian algorithm (Meeus, Astronomical Algorithms, chapter 8)."""
     golden = year.year % 19

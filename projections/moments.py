@@ -27,6 +27,9 @@ Kind = Literal["span", "first", "last", "before", "after"]
 
 #: A time is looked for in this many characters of a question.
 _MAX_CHARS = 1_000
+#: A text of so many characters is taken as a whole.
+_SHORT = 200
+_QUESTION = re.compile(r"[^.!?。\n]+\?")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CJK = re.compile("[\u3040-\u30ff\u4e00-\u9fff]")
 _CJK_FUTURE = re.compile("将|會|会|打算|计划|計劃|予定|つもり")
@@ -58,7 +61,7 @@ def moments(question: str, now: int, utc_offset_min: int = 0) -> tuple[Moment, .
     `now` is the time of asking (milliseconds, UTC), `utc_offset_min` the minutes that the asker is east of UTC.
     Any text is taken; a text that tells no time gives an empty tuple.
     """
-    text = unicodedata.normalize("NFKC", question[:_MAX_CHARS]).replace("’", "'")
+    text = _asking(unicodedata.normalize("NFKC", question[:_MAX_CHARS]).replace("’", "'"))
     local = _EPOCH + timedelta(milliseconds=now, minutes=utc_offset_min)
     if _CJK.search(text):
         tense: Tense = "future" if _CJK_FUTURE.search(text) else "past"
@@ -78,6 +81,11 @@ def moments(question: str, now: int, utc_offset_min: int = 0) -> tuple[Moment, .
         *(_span(text, one, utc_offset_min) for one in joined(sorted(told, key=lambda one: one.place))),
         *(Moment(MIN_MS, MAX_MS, said, kind) for kind, _, _, said in orders),
     )
+
+
+def _asking(text: str) -> str:
+    """The text; of a long one the sentences that ask, if any do: the others tell times of their own."""
+    return (" ".join(_QUESTION.findall(text)) or text) if len(text) > _SHORT else text
 
 
 def _language(text: str) -> str | None:
