@@ -48,10 +48,11 @@ UNION ALL SELECT low, ruling, kind, judge, state FROM verdicts WHERE high = ?1 O
 """
 
 
-def history(connection: apsw.Connection, node_id: str, at: int) -> list[Link]:
+def history(connection: apsw.Connection, node_id: str, at: int, *, until: int | None = None) -> list[Link]:
     """The facts that verdicts in force of `same` or `supersedes` tie to a fact, itself included, oldest first.
 
-    Empty when there is no such fact. The caller spans it with a read transaction.
+    With `until` (UTC milliseconds) those alone that had begun by then, with what had been said by then. Empty when
+    there is no such fact. The caller spans it with a read transaction.
     """
     chain: dict[str, tuple[PairVerdict, ...]] = {}
     waiting = [node_id]
@@ -60,8 +61,16 @@ def history(connection: apsw.Connection, node_id: str, at: int) -> list[Link]:
         if current not in chain:
             chain[current] = tuple(PairVerdict(*row) for row in connection.execute(_VERDICTS, (current,)))
             waiting += [verdict.other for verdict in chain[current] if verdict.is_link]
-    found = facts(connection, at, everything=True, node_ids=chain)
-    return [Link(fact, evidence(connection, fact.node_id), chain[fact.node_id]) for fact in found]
+    links = [
+        Link(fact, evidence(connection, fact.node_id), chain[fact.node_id])
+        for fact in facts(connection, at, everything=True, node_ids=chain)
+    ]
+    return links if until is None else [_by_then(link, until) for link in links if link.fact.valid_from <= until]
+
+
+def _by_then(link: Link, until: int) -> Link:
+    said = tuple(quotation for quotation in link.evidence if quotation.occurred_at <= until)
+    return msgspec.structs.replace(link, evidence=said)
 
 
 def evidence(connection: apsw.Connection, node_id: str) -> tuple[Quotation, ...]:

@@ -13,7 +13,9 @@ import click
 import msgspec
 
 from mnemolog.gateway.chat import Chat, Said, Turn
-from mnemolog.gateway.cli.context import TIME, Context, json_option, now_ms, pass_context, print_json
+from mnemolog.gateway.cli.axes import axes_of, reading, time_options
+from mnemolog.gateway.cli.context import Context, json_option, now_ms, pass_context, print_json
+from mnemolog.gateway.cli.narrowing import narrowing_options, search_options, told_options
 from mnemolog.gateway.cli.recording import Asked, Recording, recording
 from mnemolog.producers import Producer
 from mnemolog.projections.context import DEFAULT_BUDGET, LEAST_BUDGET
@@ -35,22 +37,27 @@ _budget = click.option(
 @click.command(name="context")
 @click.argument("query")
 @_budget
-@click.option("--now", type=TIME, help="Answer as at this time.")
+@time_options
+@narrowing_options
 @click.option("--no-record", is_flag=True, help="Leave no trace of this recall.")
 @json_option
 @pass_context
-def context_(context: Context, /, query: str, budget: int, now: int | None, no_record: bool, as_json: bool) -> None:  # noqa: FBT001
+def context_(context: Context, /, query: str, budget: int, no_record: bool, as_json: bool, **given: Any) -> None:  # noqa: FBT001
     """Print what is known about QUERY, packed for a prompt: topics, live facts, messages.
 
     It is marked as recalled data, every line is dated and attributed, and the ids in brackets name nodes. Put it into
     a user's message, never among instructions. Nothing relevant is no text at all. Facts in it are reinforced.
 
+    --as-of tells what was true then and was said by then; --known-at what the memory had learned by then.
+
     \b
     mnemolog context "What language should I use for a CLI tool?" --budget 500
     """
-    at = now_ms() if now is None else now
-    with recording(context, wanted=not no_record) as recorder, context.reader() as connection:
-        found = recollect(connection, query, embedder=context.embedder(), now=at, budget=budget)
+    axes = axes_of(given)
+    at = axes.at
+    with recording(context, wanted=not no_record) as recorder, reading(context, axes) as connection:
+        options = search_options(context, axes, given)
+        found = recollect(connection, query, embedder=context.embedder(), now=at, budget=budget, **options)
         if as_json:
             print_json({"query": query, "budget": budget, **msgspec.structs.asdict(found)})
         elif found.text:
@@ -58,7 +65,8 @@ def context_(context: Context, /, query: str, budget: int, now: int | None, no_r
         else:
             click.echo("nothing relevant", err=True)
         sys.stdout.flush()
-        recorder.context(connection, Asked(query=query, about=at, options={"budget": budget}), found)
+        told = {"budget": budget, **told_options(axes, given)}
+        recorder.context(connection, Asked(query=query, about=at, options=told, is_use=not axes.is_past), found)
 
 
 @click.command()
