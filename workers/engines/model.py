@@ -20,7 +20,7 @@ from mnemolog.workers.engines import inputs, replies
 from mnemolog.workers.engines.budget import Budget
 from mnemolog.workers.engines.client import ChatMessage, ModelClient, Reply, ReplyForm
 from mnemolog.workers.engines.offers import RedisMemory
-from mnemolog.workers.engines.prompt import CONSOLIDATE, EXTRACT, RESOLVE, Prompt
+from mnemolog.workers.engines.prompt import Prompt, Prompts
 from mnemolog.workers.engines.proposals import read_proposals, read_wishes
 
 NAME = "model"
@@ -30,11 +30,15 @@ class ModelEngine:
     """An Engine over any OpenAI-compatible endpoint.
 
     With `client`, tokens are counted in Redis and held against the budget of the settings, and what the endpoint
-    offers is remembered for other processes. Raises EngineError as Engine says, OverBudget among it.
+    offers is remembered for other processes. `prompts` take the place of the usual ones. Raises EngineError as Engine
+    says, OverBudget among it.
     """
 
-    def __init__(self, settings: ModelSettings, client: redis.Redis | None = None) -> None:
+    def __init__(
+        self, settings: ModelSettings, client: redis.Redis | None = None, prompts: Prompts | None = None
+    ) -> None:
         self._settings = settings
+        self._prompts = prompts or Prompts()
         self._model = ModelClient(
             settings,
             meter=None if client is None else Budget(client, settings.token_budget),
@@ -43,13 +47,13 @@ class ModelEngine:
 
     def extract(self, work: ExtractWork) -> CellsExtracted:
         """The cells of a window. Items of the reply that are no cells are refused; the others stand."""
-        reply = self._ask(EXTRACT, "extract cells", inputs.of_extract(work), work.space)
+        reply = self._ask(self._prompts.extract, "extract cells", inputs.of_extract(work), work.space)
         cells, refused = read_proposals(replies.items(reply, "cells", MAX_CELLS), work)
         wishes, refused_wishes = read_wishes(replies.items_if_any(reply, "forget", MAX_WISHES), work)
         outcome = CellsExtracted(
             job_key=work.job_key,
             generation=work.generation,
-            engine=self._engine(EXTRACT, reply),
+            engine=self._engine(self._prompts.extract, reply),
             raw=reply.text,
             cells=cells,
             forget=wishes,
@@ -59,12 +63,12 @@ class ModelEngine:
 
     def resolve(self, work: ResolveWork) -> ConflictsJudged:
         """Verdicts on pairs of cells; a pair without one is compatible. What they name is for the fold to check."""
-        reply = self._ask(RESOLVE, "judge conflicts", inputs.of_resolve(work), work.space)
+        reply = self._ask(self._prompts.resolve, "judge conflicts", inputs.of_resolve(work), work.space)
         verdicts, refused = replies.verdicts(replies.items(reply, "verdicts", replies.MAX_VERDICTS))
         outcome = ConflictsJudged(
             job_key=work.job_key,
             generation=work.generation,
-            engine=self._engine(RESOLVE, reply),
+            engine=self._engine(self._prompts.resolve, reply),
             raw=reply.text,
             verdicts=verdicts + _left_out(work, verdicts),
             refused=refused,
@@ -78,12 +82,12 @@ class ModelEngine:
             reply = Reply(text="")
             summary = bounded(work.cells[0].content)
         else:
-            reply = self._ask(CONSOLIDATE, "sum up a scene", inputs.of_consolidate(work), work.space)
+            reply = self._ask(self._prompts.consolidate, "sum up a scene", inputs.of_consolidate(work), work.space)
             summary = replies.summary(reply)
         outcome = SceneConsolidated(
             job_key=work.job_key,
             generation=work.generation,
-            engine=self._engine(CONSOLIDATE, reply),
+            engine=self._engine(self._prompts.consolidate, reply),
             raw=reply.text,
             scene=work.scene,
             summary=summary,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from mnemolog.schema.errors import InvalidInput
 from mnemolog.schema.outcomes import JobKind
 
 
@@ -32,3 +34,38 @@ def load(kind: JobKind, number: int) -> Prompt:
 EXTRACT = load("extract", 2)
 RESOLVE = load("resolve", 1)
 CONSOLIDATE = load("consolidate", 1)
+
+
+class Prompts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model is told for each kind of job."""
+
+    extract: Prompt = EXTRACT
+    resolve: Prompt = RESOLVE
+    consolidate: Prompt = CONSOLIDATE
+
+    @property
+    def versions(self) -> tuple[str, str, str]:
+        """Their versions."""
+        return self.extract.version, self.resolve.version, self.consolidate.version
+
+
+def prompts_in(folder: Path) -> Prompts:
+    """The prompts with those of a folder in their place (KIND.NAME.md, one of a kind); the form of a reply stays.
+
+    Raises InvalidInput for a folder that holds none, or several of a kind.
+    """
+    found = {kind: _given(folder, kind, prompt) for kind, prompt in msgspec.structs.asdict(Prompts()).items()}
+    prompts = Prompts(**found)
+    if prompts == Prompts():
+        raise InvalidInput(f"{folder} holds no prompt: they are named like extract.mine.md")
+    return prompts
+
+
+def _given(folder: Path, kind: str, usual: Prompt) -> Prompt:
+    given = sorted(folder.glob(f"{kind}.*.md"))
+    if len(given) > 1:
+        raise InvalidInput(f"{folder} holds {len(given)} prompts for {kind}: {', '.join(file.name for file in given)}")
+    try:
+        return Prompt(given[0].stem, given[0].read_text(encoding="utf-8"), usual.schema) if given else usual
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"{given[0]} cannot be read: {error}") from None
