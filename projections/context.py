@@ -24,7 +24,7 @@ from mnemolog.projections.packing import LEAST_BUDGET, Offer, pack
 from mnemolog.projections.passages import passage
 from mnemolog.projections.recall import Result, recall
 from mnemolog.projections.rendering import Line, Recorded, Told, assemble, tell
-from mnemolog.projections.scenes import scenes
+from mnemolog.projections.scenes import holds, scenes
 from mnemolog.projections.tokens import count_tokens
 from mnemolog.schema.ids import Position, episode_id
 
@@ -121,7 +121,7 @@ def context(
     with read_transaction(connection):
         # What was forgotten since then is not told either.
         said = _told_once([one for one in heard if _is_shown(connection, one)])[:most]
-        known = _facts(connection, hits, said if filters == NO_FILTERS else [], now)
+        known = _facts(connection, hits, [] if filters.narrows else said, now)
         told = pack(_offers(connection, query, known, said, now, budget), now, budget)
         cited = {one.node_id: one.event_ids for one in (*known, *said)}
         return _packed(connection, told, cited, now)
@@ -211,10 +211,14 @@ def _standing(connection: apsw.Connection, node_id: str, now: int) -> str:
     return node_id
 
 
-def _scenes(connection: apsw.Connection, known: Iterable[Fact]) -> list[str]:
-    """The scenes of the facts, best first; one with a single fact says no more than the fact."""
-    there = {one.scene for one in scenes(connection) if one.cells > 1 and one.summary}
-    return [scene for scene in dict.fromkeys(fact.scene for fact in known) if scene in there][:SCENES]
+def _scenes(connection: apsw.Connection, known: Iterable[Fact], now: int) -> list[str]:
+    """The scenes of the facts, best first; one with a single fact says no more than the fact.
+
+    One that changed after the time asked about is told where its summary is of what was so then.
+    """
+    there = {one.scene: one.updated_at for one in scenes(connection) if one.cells > 1 and one.summary}
+    wanted = [scene for scene in dict.fromkeys(fact.scene for fact in known) if scene in there]
+    return [scene for scene in wanted if there[scene] <= now or holds(connection, scene, now)][:SCENES]
 
 
 # ---- in which order, and how -------------------------------------------------------------------------------------
@@ -227,7 +231,7 @@ def _offers(
     wanted = _weights(query, said)
     told: list[set[str]] = []
     again: list[list[Line]] = []
-    for one, place in _by_turns(known, _scenes(connection, known), said):
+    for one, place in _by_turns(known, _scenes(connection, known, now), said):
         if isinstance(one, Result):
             ways = _message_lines(one, wanted, budget, place)
             if _is_told(one, told):
