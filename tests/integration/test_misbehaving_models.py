@@ -192,7 +192,7 @@ def answers_though_a_model_fails(place: Place) -> None:
     space = space_of("server_error", "extract")
     assert "I work at Acme." in place.run(space, "recall", "Where does Ada work?")
     (job,) = json.loads(place.run(space, "jobs", "list", "--json"))
-    assert (job["state"], job["kind"]) == ("failed", "extract")
+    assert (job["state"], job["kind"], job["attempts"]) == ("failed", "extract", ATTEMPTS)
     assert "500" in job["last_error"]
     place.run(space, "wait", "--timeout", "20", status=11)
     refused = json.loads(place.run(space_of("refusal", "extract"), "jobs", "list", "--json"))

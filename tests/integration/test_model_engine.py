@@ -103,7 +103,44 @@ def test_a_scene_of_one_cell_asks_nobody(engine, server):
     assert server.counters.requests["consolidate"] == 0
 
 
+def test_what_somebody_asks_to_have_forgotten_is_told_beside_the_cells():
+    asked = window(message("e1", "Forget that I like jazz."))
+    wish = {"event_id": "e1", "quote": "Forget that I like jazz.", "what": "that I like jazz"}
+    with ModelServer(Script((Rule(kind="extract", reply={"cells": [], "forget": [wish, "nonsense"]}),))) as running:
+        outcome = ModelEngine(settings(running)).extract(asked)
+    assert [(one.words, one.subject) for one in outcome.forget] == [("I like jazz", "Ada")]
+    assert [reason for reason, _ in outcome.refused] == ["invalid"]
+
+
 # ---- misbehaviour ----------------------------------------------------------------------------------------------
+
+
+PAIR = {"first": "ce-1", "second": "ce-2", "ruling": "compatible", "kind": ""}
+
+
+@pytest.mark.parametrize(
+    ("reply", "message"),
+    [
+        ({"cells": [{}] * 201}, "201 items"),
+        ({"cells": [], "forget": [{}] * 21}, "21 items"),
+        ({"verdicts": [PAIR] * 2_001}, "2001 items"),
+        ({"cells": [{"content": f"Fact {n}.", "causes": list(range(50, 70))} for n in range(40)]}, "cannot be kept"),
+    ],
+    ids=["cells", "wishes", "verdicts", "refused"],
+)
+def test_a_reply_that_holds_more_than_an_outcome_may_is_an_error_with_what_it_cost(reply, message):
+    cells = [
+        {"cell_type": "fact", "subject": "I", "evidence": [{"event_id": "e1", "quote": SAID}], **cell}
+        for cell in reply.get("cells", ())
+    ]
+    with ModelServer(Script((Rule(reply={**reply, "cells": cells}),))) as running:
+        engine = ModelEngine(settings(running))
+        pair = conflict(fact("ce-1", "A fact."), fact("ce-2", "Another."), pairs=(("ce-1", "ce-2"),))
+        with pytest.raises(EngineError, match=message) as raised:
+            _ = engine.resolve(pair) if "verdicts" in reply else engine.extract(WINDOW)
+    assert raised.value.calls == 1
+    assert raised.value.tokens_out > 0
+
 
 SPOILT = {
     "rate_limited": "too many requests",
