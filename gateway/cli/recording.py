@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -20,6 +21,8 @@ from mnemolog.projections.rendering import FORMAT
 from mnemolog.schema.ids import Position
 from mnemolog.schema.recalls import AnswerLine, Kind, OptionValue
 from mnemolog.schema.settings import RecallLog
+
+log = logging.getLogger("mnemolog.recalls")
 
 #: A time asked about that is this near to the clock is now.
 NOW_MS = 60_000
@@ -51,7 +54,7 @@ class Given(msgspec.Struct, frozen=True):
 
 
 class Recording:
-    """Notes what doors answered; does nothing without a recorder. Never waits for Redis."""
+    """Notes what doors answered; does nothing without a recorder. Never waits for Redis, and fails no answer."""
 
     def __init__(self, recorder: RecallRecorder | None, keep: RecallLog) -> None:
         self._recorder = recorder
@@ -62,7 +65,7 @@ class Recording:
         if self._recorder is None:
             return
         lines = tuple(AnswerLine(_kind(found), found.node_id) for found in results)
-        with read_transaction(connection):
+        with _never_failing(), read_transaction(connection):
             # What a node says does not change: the file may have grown since it was found.
             given = Given("recall", lines, results_text(connection, lines), position_of(connection))
             self._note(self._recorder, connection, asked, counted(results), given)
@@ -71,9 +74,10 @@ class Recording:
         """Notes a context. The facts in it are used."""
         if self._recorder is None:
             return
-        given = Given("context", answer_lines(connection, found.lines), found.text, Position.parse(found.position))
         told_in = msgspec.structs.replace(asked, options={**asked.options, "format": FORMAT})
-        self._note(self._recorder, connection, told_in, found.facts, given)
+        with _never_failing(), read_transaction(connection):
+            given = Given("context", answer_lines(connection, found.lines), found.text, Position.parse(found.position))
+            self._note(self._recorder, connection, told_in, found.facts, given)
 
     def _note(
         self, recorder: RecallRecorder, connection: apsw.Connection, asked: Asked, told: Sequence[str], given: Given
@@ -99,6 +103,14 @@ class Recording:
             message=asked.message,
         )
         recorder.record(told if reinforces else (), at, None if self._keep == "off" else answer)
+
+
+@contextmanager
+def _never_failing() -> Iterator[None]:
+    try:
+        yield
+    except apsw.Error as error:
+        log.debug("a recall left no trace: %s", error)
 
 
 @contextmanager

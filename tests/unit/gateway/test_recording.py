@@ -83,6 +83,16 @@ def test_questions_about_another_time_use_nothing(memory: Memory, days_ago: int,
     assert (noted.used, answer.reinforces) == ([()], False)
 
 
+def test_an_answer_does_not_fail_where_it_cannot_be_noted(memory: Memory) -> None:
+    noted, results = Noted(), found(memory)
+    told = context(memory.connection, "spare key", embedder=Words(), now=now() + 1_000)
+    memory.connection.execute("ALTER TABLE space RENAME TO spaces")
+    Recording(noted, "text").recall(memory.connection, Asked(query="Which key?", about=now()), results)
+    Recording(noted, "text").context(memory.connection, Asked(query="Which key?", about=now()), told)
+    assert noted.answers == []
+    assert not memory.connection.in_transaction
+
+
 def test_without_a_log_only_what_was_used_is_noted(memory: Memory) -> None:
     noted = Noted()
     Recording(noted, "off").recall(memory.connection, Asked(query="Which key?", about=now()), found(memory))
