@@ -47,7 +47,7 @@ _MOST_MESSAGES = 100
 #: The first messages are told in so much of the budget, the others in less: of a longer one the passage that answers.
 _WHOLE_FIRST = 4
 _WHOLE_SHARE = 0.1
-_PASSAGE_SHARE = 0.03
+_PASSAGE_SHARE = 0.026
 _LEAST_TOKENS = 24
 #: What is told has this share of the weight of the question's terms in or around it, or is this similar to it.
 _MIN_COVERAGE = 0.05
