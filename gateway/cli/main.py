@@ -19,6 +19,7 @@ from mnemolog.gateway.cli import (
     chatting,
     dead_letters,
     dev,
+    entities,
     facts,
     forgetting,
     inspecting,
@@ -87,7 +88,7 @@ def cli(ctx: click.Context, data: Path | None, space: str | None, redis_url: str
 
 _MODULES = (
     *(running, publishing, recalling, recalls, facts, asking, forgetting, pending, verdicts, chatting),
-    *(why, why_not, changes),
+    *(why, why_not, changes, entities),
     *(undoing, shadow),
     *(inspecting, working, repairing, snapshotting, dead_letters, dev),
 )

@@ -1,0 +1,100 @@
+"""Commands that tell what is known of a person, a place, a project or a thing: entity, entities."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import click
+
+from mnemolog.gateway.cli.context import TIME, Context, json_option, now_ms, pass_context, print_json
+from mnemolog.gateway.cli.facts import as_line
+from mnemolog.gateway.cli.telling import as_object, day, short
+from mnemolog.projections.connection import read_transaction
+from mnemolog.projections.entities import EntityStory, Moment, Replaced
+from mnemolog.projections.entities import entity as entity_of
+from mnemolog.projections.names import Named
+from mnemolog.projections.names import names as names_in
+
+
+@click.command()
+@click.argument("name")
+@click.option("--all", "everything", is_flag=True, help="Also facts that are not live.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="Moments of the timeline.")
+@click.option("--now", type=TIME, help="Answer as at this time.")
+@json_option
+@pass_context
+def entity(context: Context, /, name: str, as_json: bool, **options: Any) -> None:  # noqa: FBT001
+    """Tell all that is known of somebody or something: facts, what changed, a timeline, and who stands beside it.
+
+    NAME is any of its names, in any case. An unknown name is an error that names those that look like it.
+
+    \b
+    mnemolog entity Ada
+    mnemolog entity "Acme Corp" --all --json
+    """
+    at = now_ms() if options["now"] is None else options["now"]
+    with context.reader() as connection, read_transaction(connection):
+        found = entity_of(connection, name, at, everything=options["everything"], limit=options["limit"])
+    if as_json:
+        print_json(as_object(found))
+        return
+    for line in _lines(found):
+        click.echo(line)
+
+
+@click.command()
+@json_option
+@pass_context
+def entities(context: Context, as_json: bool) -> None:  # noqa: FBT001
+    """List everybody and everything that has a name here, most told of first.
+
+    \b
+    mnemolog entities
+    """
+    with context.reader() as connection, read_transaction(connection):
+        found = names_in(connection)
+    if as_json:
+        print_json(as_object(found))
+        return
+    for one in found:
+        click.echo(_named(one))
+
+
+def _named(one: Named) -> str:
+    others = [spelling for spelling in one.spellings if spelling != one.name]
+    also = f", also {short(', '.join(others))}" if others else ""
+    told = f"{one.about} facts about it, {one.mentioned} that name it, {one.spoken} messages from it"
+    return f"{short(one.name)}  ({', '.join(one.kinds) or 'unknown kind'}{also}; {told})"
+
+
+def _lines(story: EntityStory) -> Iterator[str]:
+    yield _named(story.profile)
+    if story.first_at is not None:
+        yield f"  spoke from {day(story.first_at)} to {day(story.last_at)}"
+    yield from _under("facts", (short(as_line(fact), 400) for fact in story.about))
+    yield from _under("named in", (short(as_line(fact), 400) for fact in story.mentions))
+    yield from _under("changed", map(_replaced, story.changed))
+    yield from _under("timeline", map(_moment, story.timeline))
+    yield from _under("beside it", (f"{short(one.name)} ({one.kind}, {one.facts} facts)" for one in story.related))
+
+
+def _under(title: str, lines: Iterable[str]) -> Iterator[str]:
+    told = list(lines)
+    if told:
+        yield title
+        yield from (f"  {line}" for line in told)
+
+
+def _replaced(one: Replaced) -> str:
+    older = one.replaced
+    return f"{day(one.since)}  {short(older.content)} (from {day(older.valid_from)}) → {short(one.content)}"
+
+
+def _moment(moment: Moment) -> str:
+    who = f"{short(moment.speaker)}: " if moment.kind == "message" and moment.speaker else ""
+    status = f"  ({moment.status})" if moment.status not in ("", "live") else ""
+    return f"{day(moment.at)}  {moment.kind:7}  {moment.node_id}  {who}{short(moment.content)}{status}"
+
+
+COMMANDS = (entity, entities)
