@@ -236,6 +236,38 @@ def test_questions_about_the_past_are_kept_as_no_use_of_the_facts(told: Home) ->
         assert told.run("recalls", "show", one["recall_id"]).exit_code == 0
 
 
+def test_answers_about_other_times_and_parts_of_the_memory_are_shown_as_they_were_given(told: Home) -> None:
+    acme = told.remember("I work at Acme.")
+    learnt, asked_of = (
+        rows(told.settings.file, "SELECT position_ms, position_seq FROM space")[0],
+        "2100-01-01T00:00:00Z",
+    )
+    bolt = told.remember("I started at Bolt.")
+    append(told.client, [event("judged", VerdictGiven(first=bolt, second=acme, ruling="supersedes"))])
+    told.fold()
+    given = [
+        told.run("context", QUESTION, "--as-of", asked_of),
+        told.run("context", QUESTION, "--known-at", f"{learnt[0]}-{learnt[1]}"),
+        told.run("context", QUESTION, "--speaker", "Ada", "--after", "2020-01-01T00:00:00Z", RECALL_LOG="hash"),
+        told.run("context", QUESTION, "--known-at", "2000-01-01T00:00:00Z"),
+    ]
+    assert [done.exit_code for done in given] == [0] * 4
+    assert "Bolt" in given[0].stdout
+    assert "Bolt" not in given[1].stdout
+    assert "knew nothing yet" in given[3].stderr
+    told.fold()
+    told.run("forget", acme, "--yes", "--no-wait")
+    told.fold()
+    narrowed, known_at, as_of = told.json("recalls", "list")
+    assert (as_of["options"]["as_of"], as_of["reinforces"]) == (asked_of, False)
+    assert (known_at["position"], known_at["reinforces"]) == (f"{learnt[0]}-{learnt[1]}", False)
+    assert (narrowed["options"]["after"], narrowed["reinforces"]) == ("2020-01-01T00:00:00Z", True)
+    assert "Ada" not in str(narrowed)
+    for recorded, done in zip((as_of, known_at, narrowed), given, strict=False):
+        shown = told.run("recalls", "show", recorded["recall_id"])
+        assert (shown.exit_code, shown.stdout_bytes) == (0, done.stdout_bytes)
+
+
 def test_a_question_that_was_a_turn_of_a_chat_is_kept_as_that_message_alone(told: Home) -> None:
     text = "Which drink is my favourite, by the way?"
     assert told.run("chat", "--session", "s", text=text + "\n").exit_code == 0
