@@ -43,6 +43,7 @@ class Grammar(msgspec.Struct, frozen=True, kw_only=True):
     after: tuple[re.Pattern[str], ...]
     empty: frozenset[str]
     never: re.Pattern[str]
+    people: frozenset[str]
     told_after: dict[str, frozenset[str]]
     habit: re.Pattern[str]
     future: re.Pattern[str]
@@ -118,6 +119,7 @@ def grammar(language: str) -> Grammar:
         after=tuple(clause(words[key]) for key in ("after", "ever_since") if key in words),
         empty=frozenset(words["empty"].split()),
         never=pattern(words.get("never", _NOTHING)),
+        people=frozenset(words.get("people", "").split()),
         told_after={kind: frozenset(preps.split("|")) for kind, preps in words.get("told_after", {}).items()},
         habit=pattern(words["habit"]),
         future=pattern(rf"\b(?:{words['future']})\b"),

@@ -173,14 +173,21 @@ def _name_is_told(asked: Asked, match: re.Match[str], prep: str) -> bool:
     words = asked.words
     name = (match["bare"] or "").casefold()
     thing = words.names.get(name, "year")
-    kind = "month" if thing in MONTHS else "weekday" if thing in WEEKDAYS else "year" if thing == "year" else "other"
+    kind = "name" if name in words.people else _kind(thing)
     if match["bare"] and (thing in _UNITS or thing in _PARTS_OF_DAY or name in _SHORT):
         return bool(match["share"]) and thing in _UNITS
     if kind in {"weekday", "other"} and words.habit.search(asked.text):
         return False
     if not words.told_after:
         return True
-    return (bool(match["share"]) or prep in words.told_after[kind]) and _ends(asked, match)
+    clear = bool(match["share"]) or kind not in words.told_after or prep in words.told_after[kind]
+    return clear and _ends(asked, match)
+
+
+def _kind(thing: str) -> str:
+    if thing == "year":
+        return "year"
+    return "month" if thing in MONTHS else "weekday" if thing in WEEKDAYS else "other"
 
 
 def _ends(asked: Asked, match: re.Match[str]) -> bool:

@@ -144,6 +144,11 @@ def part_of_day(day: datetime, part: str) -> Span:
     return day + timedelta(hours=first), day + timedelta(hours=last)
 
 
+def _month(number: int) -> datetime:
+    """The first day of a month, counted from that of the year 0."""
+    return datetime(number // 12, number % 12 + 1, 1, tzinfo=UTC)
+
+
 def day_of(week: Span, first: int, length: int = 1) -> Span:
     """So many days of a week, the first of which is Monday (0) to Sunday (6)."""
     start = week[0] + timedelta(days=first)
@@ -157,9 +162,7 @@ def within(number: int, unit: str, now: datetime) -> Span:
     end = midnight(now) + timedelta(days=1)
     if unit in _UNITS:
         return end - number * _UNITS[unit], end
-    months = number * (12 if unit == "year" else 1)
-    year, month = divmod(end.year * 12 + end.month - 1 - months, 12)
-    first = end.replace(year=year, month=month + 1, day=1)
+    first = _month(12 * end.year + end.month - 1 - number * (12 if unit == "year" else 1))
     return min(first + timedelta(days=end.day - 1), whole(first, "month")[1]), end
 
 
@@ -191,6 +194,9 @@ def share(span: Span, of: str) -> Span:
         start = span[1] - timedelta(days=7) if number == _LAST_WEEK else span[0] + timedelta(days=7 * (number - 1))
         return start, start + timedelta(days=7)
     place, parts = _SHARES[of]
+    if span == years(span[0].year):
+        january, months = 12 * span[0].year, 12 // parts
+        return _month(january + months * place), _month(january + months * (place + 1))
     length = span[1] - span[0]
     first, last = (span[0] + length * step / parts for step in (place, place + 1))
     return (midnight(first), midnight(last)) if length >= timedelta(days=parts) else (first, last)

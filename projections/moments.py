@@ -30,6 +30,8 @@ _MAX_CHARS = 1_000
 #: A text of so many characters is taken as a whole.
 _SHORT = 200
 _QUESTION = re.compile(r"[^.!?。\n]+\?")
+#: The calendar ends in the years 1 and 9999; times are reckoned from these on.
+_ASKED = (from_datetime(datetime(1000, 1, 1, tzinfo=UTC)), from_datetime(datetime(9000, 1, 1, tzinfo=UTC)))
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CJK = re.compile("[\u3040-\u30ff\u4e00-\u9fff]")
 _CJK_FUTURE = re.compile("将|會|会|打算|计划|計劃|予定|つもり")
@@ -59,9 +61,11 @@ def moments(question: str, now: int, utc_offset_min: int = 0) -> tuple[Moment, .
     """The times that a question tells, in the order of its words, then the orders in time.
 
     `now` is the time of asking (milliseconds, UTC), `utc_offset_min` the minutes that the asker is east of UTC.
-    Any text is taken; a text that tells no time gives an empty tuple.
+    Any text is taken; a text that tells no time, or is asked outside the years 1000 to 9000, gives an empty tuple.
     """
-    text = _asking(unicodedata.normalize("NFKC", question[:_MAX_CHARS]).replace("’", "'"))
+    if not _ASKED[0] <= now <= _ASKED[1]:
+        return ()
+    text = _asking(unicodedata.normalize("NFKC", question[:_MAX_CHARS])[:_MAX_CHARS].replace("’", "'"))
     local = _EPOCH + timedelta(milliseconds=now, minutes=utc_offset_min)
     if _CJK.search(text):
         tense: Tense = "future" if _CJK_FUTURE.search(text) else "past"
