@@ -50,7 +50,7 @@ _WHICH: dict[str, spans.Which] = {
     **dict.fromkeys(("上", "先"), "last"),
     **dict.fromkeys(("这", "這", "本", "今"), "this"),
     **dict.fromkeys(("下", "来", "來"), "next"),
-}  # type: ignore[assignment]
+}
 _SEASONS = {"春": "spring", "夏": "summer", "秋": "autumn", "冬": "winter"}
 _PARTS = {
     **dict.fromkeys(("早上", "早晨", "上午", "朝", "午前", "早"), "morning"),

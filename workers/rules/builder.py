@@ -6,6 +6,7 @@ import re
 
 import msgspec
 
+from mnemolog.projections.dates import Tense
 from mnemolog.schema.cells import MAX_ENTITIES, MAX_SENTENCE_CHARS, Cell, EntityKind, Evidence, Granularity, Mention
 from mnemolog.schema.slots import slot_of
 from mnemolog.workers.rules import dates, lexicon, wording
@@ -101,13 +102,13 @@ def _form(draft: Draft) -> str:
 def times(draft: Draft, message: Message, language: str) -> Times:
     """[start, end) and due date of a draft's time phrases, relative to the message's own time."""
     ahead = draft.modality == "planned" or draft.cell_type in {"task", "risk"} or draft.slot in {"location", "decision"}
-    tense: dates.Tense = "future" if ahead and not draft.closed else "past"
+    tense: Tense = "future" if ahead and not draft.closed else "past"
     found = Times()
     for phrase in draft.phrases:
         if draft.closed and phrase.part == "since":
             continue  # "I worked there for five years" does not say which
         # What holds "until April" ends in an April to come.
-        towards: dates.Tense = "future" if phrase.part == "until" and not draft.closed else tense
+        towards: Tense = "future" if phrase.part == "until" and not draft.closed else tense
         span = dates.resolve(phrase, language, message.local_ms, message.utc_offset_min, towards)
         if span is not None:
             found = _with_span(found, phrase, span, draft, message)
