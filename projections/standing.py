@@ -21,6 +21,8 @@ from mnemolog.projections.wording import Match
 DEEP = 500
 #: Scores that compare between questions and are no part of the sum.
 _MEASURES = ("coverage", "similarity")
+#: What the fields of Filters are called where the option has another name.
+_OPTIONS = {"said_until": "as_of"}
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +43,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
         for name in Filters.__struct_fields__:
             value = getattr(self.filters, name)
             if value != getattr(NO_FILTERS, name):
-                kept[name] = msgspec.structs.replace(bare, filters=Filters(**{name: value}))
+                option = _OPTIONS.get(name, name)
+                kept[option] = msgspec.structs.replace(bare, filters=Filters(**{name: value}))
         return kept
 
 

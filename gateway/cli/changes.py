@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from itertools import groupby
-from typing import Any
 
 import click
 
-from mnemolog.gateway.cli.context import POSITION, TIME, Context, json_option, now_ms, pass_context, print_json
+from mnemolog.gateway.cli.axes import Moment
+from mnemolog.gateway.cli.context import Context, json_option, now_ms, pass_context, print_json
 from mnemolog.gateway.cli.telling import as_object, day, short
 from mnemolog.projections.changes import Digest
 from mnemolog.projections.changes import changes as changes_in
@@ -19,28 +18,12 @@ from mnemolog.schema.errors import InvalidInput
 from mnemolog.schema.ids import Position
 from mnemolog.schema.times import show
 
-_POSITION = re.compile(r"[0-9]{1,20}-[0-9]{1,20}")
 _ITSELF = "the memory itself"
 
 
-class Moment(click.ParamType["int | Position"]):
-    """A time, or a position on the log, on the command line."""
-
-    name = "time|position"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | Position:
-        """UTC milliseconds, or the position."""
-        if isinstance(value, str) and _POSITION.fullmatch(value):
-            return POSITION.convert(value, param, ctx)
-        return value if isinstance(value, Position) else TIME.convert(value, param, ctx)
-
-
-MOMENT = Moment()
-
-
 @click.command()
-@click.option("--since", type=MOMENT, required=True, help="From this time on, or after this position of the log.")
-@click.option("--until", type=MOMENT, help="Up to this time or position; now unless given.")
+@click.option("--since", type=Moment(), required=True, help="From this time on, or after this position of the log.")
+@click.option("--until", type=Moment(), help="Up to this time or position; now unless given.")
 @json_option
 @pass_context
 def changes(context: Context, since: int | Position, until: int | Position | None, as_json: bool) -> None:  # noqa: FBT001

@@ -10,6 +10,7 @@ import click
 from mnemolog.gateway.cli.context import TIME, Context, json_option, now_ms, pass_context, print_json
 from mnemolog.gateway.cli.facts import as_line
 from mnemolog.gateway.cli.telling import as_object, day, short
+from mnemolog.projections.analysis import clean
 from mnemolog.projections.connection import read_transaction
 from mnemolog.projections.entities import EntityStory, Moment, Replaced
 from mnemolog.projections.entities import entity as entity_of
@@ -35,7 +36,7 @@ def entity(context: Context, /, name: str, as_json: bool, **options: Any) -> Non
     """
     at = now_ms() if options["now"] is None else options["now"]
     with context.reader() as connection, read_transaction(connection):
-        found = entity_of(connection, name, at, everything=options["everything"], limit=options["limit"])
+        found = entity_of(connection, clean(name), at, everything=options["everything"], limit=options["limit"])
     if as_json:
         print_json(as_object(found))
         return

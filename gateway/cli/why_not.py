@@ -8,12 +8,14 @@ from typing import Any
 import apsw
 import click
 
-from mnemolog.gateway.cli.context import TIME, Context, json_option, now_ms, pass_context, print_json
+from mnemolog.gateway.cli.axes import Axes
+from mnemolog.gateway.cli.context import TIME, Context, json_option, pass_context, print_json
+from mnemolog.gateway.cli.narrowing import narrowing_options, search_options
 from mnemolog.gateway.cli.recalling import NODE_TYPES
 from mnemolog.gateway.cli.telling import as_object, short
 from mnemolog.projections import status
+from mnemolog.projections.analysis import clean
 from mnemolog.projections.connection import read_transaction
-from mnemolog.projections.filters import Filters
 from mnemolog.projections.integrity import position_of
 from mnemolog.projections.reasons import REASONS, Finding, Surroundings
 from mnemolog.projections.standing import Answer, Question, answer
@@ -44,23 +46,19 @@ _HELP = f"""Say why TEXT is not remembered, or with --query why it is not in the
 @click.argument("text")
 @click.option("--query", help="The question whose answer it is missing from.")
 @click.option("--now", type=TIME, help="Answer as at this time.")
+@click.option("--as-of", type=TIME, help="Missing from what was true at this time (goes before --now).")
 @click.option("--limit", type=click.IntRange(1, 1000), default=10, show_default=True, help="The most results.")
 @click.option("--type", "types", type=click.Choice(NODE_TYPES), multiple=True, help="Only nodes of this type.")
-@click.option("--after", type=TIME, help="Only what was said or held from this time on.")
-@click.option("--before", type=TIME, help="Only what was said or held before this time.")
-@click.option("--session", "sessions", multiple=True, help="Only what was said in this session.")
-@click.option("--speaker", "speakers", multiple=True, help="Only what this speaker said.")
-@click.option("--scene", "scenes", multiple=True, help="Only what belongs to this topic.")
-@click.option("--entity", "entities", multiple=True, help="Only what names this entity.")
-@click.option("--asker", help="Who asks: I and my in the question mean them.")
+@narrowing_options
 @json_option
 @pass_context
 def why_not(context: Context, /, text: str, as_json: bool, **options: Any) -> None:  # noqa: FBT001
     """Looks for the reasons, and prints them."""
+    text = clean(text)
     if not text.strip():
         raise InvalidInput("give the TEXT that is missing")
     with context.reader() as connection:
-        found, unsearched = _found(context, connection, text, _question(options))
+        found, unsearched = _found(context, connection, text, _question(context, options))
     if as_json:
         print_json({"text": text, "findings": as_object(found), "not_searched": unsearched})
         return
@@ -70,16 +68,15 @@ def why_not(context: Context, /, text: str, as_json: bool, **options: Any) -> No
         click.echo(f"mnemolog: what is not folded yet was not looked at: {unsearched}", err=True)
 
 
-def _question(options: dict[str, Any]) -> Question:
+def _question(context: Context, options: dict[str, Any]) -> Question:
     """The question with its options; an empty one where none was asked."""
-    names = ("after", "before", "sessions", "speakers", "scenes", "entities")
+    axes = Axes(now=options["now"], as_of=options["as_of"])
     return Question(
-        query=options["query"] or "",
-        now=now_ms() if options["now"] is None else options["now"],
+        query=clean(options["query"] or ""),
+        now=axes.at,
         limit=options["limit"],
         types=options["types"] or None,
-        filters=Filters(**{name: options[name] for name in names}),
-        asker=options["asker"],
+        **search_options(context, axes, options),
     )
 
 
