@@ -23,7 +23,7 @@ from mnemolog.workers.rules.builder import build
 from mnemolog.workers.rules.drafts import Draft
 from mnemolog.workers.rules.messages import Context, Extraction, ForgetRequest, Message
 from mnemolog.workers.rules.subjects import Speaker
-from mnemolog.workers.rules.text import Sentence, expand, sentences
+from mnemolog.workers.rules.text import MASK, Sentence, expand, sentences
 
 #: The longest message that is read: more is a pasted text, and nobody's talk.
 MAX_MESSAGE_CHARS = 8_000
@@ -107,6 +107,8 @@ def _drafts(plain: str, sentence: Sentence, speaker: Speaker, message: Message, 
     """What an English sentence asks of the memory, or asserts."""
     forgotten = requests.forgotten(plain)
     if forgotten is not None:
+        if MASK in forgotten:
+            forgotten = requests.forgotten(sentence.quote) or sentence.quote
         if not message.read:
             evidence = Evidence(message.event_id, sentence.quote)
             talk.forget.append(ForgetRequest(forgotten, message.subject, evidence))

@@ -43,6 +43,11 @@ def test_a_wish_to_forget_is_no_cell_and_waits_for_a_person() -> None:
     assert outcome.cells == ()
 
 
+def test_a_wish_to_forget_tells_the_words_that_stand_in_quotation_marks() -> None:
+    [wish] = engine.extract(window(message("m1", 'Please forget about "Blue Train".'))).forget
+    assert wish.words == '"Blue Train"'
+
+
 def test_a_wish_to_forget_that_was_read_before_is_not_told_again() -> None:
     work = window(message("m1", "Forget that I live in Berlin.", read=True), message("m2", "It rains."))
     assert engine.extract(work).forget == ()
