@@ -34,7 +34,7 @@ from mnemolog.projections.analysis import query_terms, terms
 from mnemolog.projections.connection import open_reader, read_transaction
 from mnemolog.projections.context import DEFAULT_BUDGET, context
 from mnemolog.projections.embedder import Embedder, WordLlamaEmbedder
-from mnemolog.projections.packing import Offer, pack
+from mnemolog.projections.packing import pack
 from mnemolog.projections.recall import recall
 from mnemolog.projections.rendering import Line, assemble, tell
 from mnemolog.schema.times import DAY, parse
@@ -90,7 +90,7 @@ def recalled(
     results = recall(connection, query, embedder=embedder, now=now, limit=TOP, types=("episodic",))
     with read_transaction(connection):
         told = [tell(connection, Line("message", result.node_id), now) for result in results]
-        chosen = pack([Offer((one,)) for one in told if one], now, budget)
+        chosen = pack([[one] for one in told if one], now, budget)
     ids = {one.line.id for one in chosen}
     return {result.event_ids[0] for result in results if result.node_id in ids}, assemble(chosen, now)
 

@@ -20,7 +20,7 @@ from mnemolog.projections.connection import read_transaction
 from mnemolog.projections.embedder import Embedder
 from mnemolog.projections.facts import Fact, facts
 from mnemolog.projections.filters import NO_FILTERS, Filters
-from mnemolog.projections.packing import LEAST_BUDGET, Offer, pack
+from mnemolog.projections.packing import LEAST_BUDGET, pack
 from mnemolog.projections.passages import passage
 from mnemolog.projections.recall import Result, recall
 from mnemolog.projections.rendering import Line, Recorded, Told, assemble, tell
@@ -226,7 +226,7 @@ def _scenes(connection: apsw.Connection, known: Iterable[Fact], now: int) -> lis
 
 def _offers(
     connection: apsw.Connection, query: str, known: list[Fact], said: list[Result], now: int, budget: int
-) -> Iterator[Offer]:
+) -> Iterator[Iterator[Told]]:
     """What is to be told, the worthiest first; last the messages that facts tell already."""
     wanted = _weights(query, said)
     told: list[set[str]] = []
@@ -242,12 +242,12 @@ def _offers(
             ways = [Line("fact", one.node_id, changes=changes) for changes in (MOST_BEFORE, 1)]
         else:
             ways = [Line("scene", one)]
-        yield _offer(connection, ways, now)
-    yield from (_offer(connection, ways, now) for ways in again)
+        yield _ways(connection, ways, now)
+    yield from (_ways(connection, ways, now) for ways in again)
 
 
-def _offer(connection: apsw.Connection, ways: Iterable[Line], now: int) -> Offer:
-    return Offer(tuple(one for line in ways if (one := tell(connection, line, now)) is not None))
+def _ways(connection: apsw.Connection, lines: Iterable[Line], now: int) -> Iterator[Told]:
+    return (told for line in lines if (told := tell(connection, line, now)) is not None)
 
 
 def _by_turns(

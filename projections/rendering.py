@@ -153,7 +153,7 @@ def _changes(changes: list[Before], next_since: int) -> Iterator[str]:
             planned = f", due {day(change.due, offset)}" if change.due is not None else ""
             yield f"{change.closed} {day(change.until, offset)}: {words}, said {day(change.since, offset)}{planned}"
         else:
-            ended = f" until {day(change.until, offset)}" if change.until < next_since else ""
+            ended = f" until {day(change.until - 1, offset)}" if change.until < next_since else ""
             yield f"before that {words}, since {day(change.since, offset)}{ended}"
         next_since = change.since
 

@@ -31,6 +31,8 @@ def holds_recalled(text: str) -> bool:
 def without_marker(text: str) -> str:
     """The text on one line, with nothing in it that could be taken for the marker, so that it cannot end the block."""
     line = " ".join(text.split())
+    if line.isascii() and "<" not in line:
+        return line
     plain = " ".join(_seen(line).split())
     return _LOOKS_LIKE_IT.sub("(recalled memory)", plain) if _LOOKS_LIKE_IT.search(plain) else line
 
