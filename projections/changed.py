@@ -60,12 +60,12 @@ def of_facts(connection: apsw.Connection, span: Span, asked: Iterable[Decision])
 def _pairs(connection: apsw.Connection, decision: Decision) -> list[tuple[str, str]]:
     """The pairs of facts, all named by a decision, on which a person's verdict is in force."""
     named = msgspec.json.encode(decision.node_ids).decode()
-    rows = connection.execute(
+    pairs: list[Any] = connection.execute(
         "SELECT low, high FROM verdicts WHERE judge = 'person' AND low IN (SELECT value FROM json_each(?1)) "
         "AND high IN (SELECT value FROM json_each(?1))",
         (named,),
-    )
-    return [(low, high) for low, high in rows.fetchall()]
+    ).fetchall()
+    return pairs
 
 
 def _engine_of(connection: apsw.Connection, job_key: str | None) -> str | None:

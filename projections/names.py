@@ -61,9 +61,14 @@ def names(connection: apsw.Connection) -> list[Named]:
     groups: dict[str, list[Any]] = {}
     for row in rows:
         groups.setdefault(normalised(row[4]), []).append(row)
-    counts = [dict(connection.execute(sql).fetchall()) for sql in (_MENTIONED, _ABOUT, _SPOKEN)]
+    counts = [_counts(connection, sql) for sql in (_MENTIONED, _ABOUT, _SPOKEN)]
     found = [_named(key, group, counts) for key, group in groups.items() if key]
     return sorted(found, key=lambda one: (-(one.about + one.mentioned + one.spoken), one.name))
+
+
+def _counts(connection: apsw.Connection, sql: str) -> dict[str, int]:
+    rows: list[Any] = connection.execute(sql).fetchall()
+    return dict(rows)
 
 
 def _named(key: str, group: list[Any], counts: list[dict[str, int]]) -> Named:

@@ -133,8 +133,8 @@ def standing(connection: apsw.Connection, asked: Answer, match: Match) -> Standi
     if match.node_id in asked.unfiltered and match.node_id not in asked.ranked:
         return _filtered_out(asked, match.node_id)
     if not _has_vector(connection, match.number):
-        rank = {"rank": asked.ranked[match.node_id][0]} if match.node_id in asked.ranked else {}
-        return Standing("no_vector", "its vector is not made yet, so it is found by its words alone", rank)
+        place = {"rank": asked.ranked[match.node_id][0]} if match.node_id in asked.ranked else {}
+        return Standing("no_vector", "its vector is not made yet, so it is found by its words alone", place)
     if match.node_id in asked.ranked:
         return _out_ranked(asked, match.node_id)
     shared = sorted(set(query_terms(asked.question.query).terms) & set(terms(match.content)))

@@ -140,7 +140,7 @@ def _fact_story(connection: apsw.Connection, told: Fact, at: int, archive: Path)
         supersedes=_ends(connection, _BY_SOURCE, "supersedes", node_id),
         superseded_by=_ends(connection, _BY_TARGET, "supersedes", node_id),
         requests=_requests(connection, archive, [node_id]),
-        reinforced=tuple(connection.execute(_REINFORCED, (node_id,)).fetchall()),
+        reinforced=_reinforced(connection, node_id),
         recalls=tuple(recalls_of(connection, node_id, MOST_RECALLS)),
         entities=_ends(connection, _BY_SOURCE, "entity", node_id),
         causes=_ends(connection, _BY_TARGET, "causal", node_id),
@@ -192,6 +192,11 @@ def _judgement(connection: apsw.Connection, archive: Path, event_id: str) -> Con
     found = [] if job_key is None else outcomes(connection, job_key)
     judged = next((outcome for outcome in found if outcome.event_id == event_id), None)
     return None if judged is None else conclusion(archive, judged)
+
+
+def _reinforced(connection: apsw.Connection, node_id: str) -> tuple[tuple[int, int], ...]:
+    rows: list[Any] = connection.execute(_REINFORCED, (node_id,)).fetchall()
+    return tuple(rows)
 
 
 def _requests(connection: apsw.Connection, archive: Path, node_ids: Collection[str]) -> tuple[Decision, ...]:

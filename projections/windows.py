@@ -24,6 +24,10 @@ _COVERING = "SELECT DISTINCT job_key FROM jobs WHERE kind = 'extract' AND instr(
 _WAITING = """
 SELECT 1 FROM sessions s JOIN json_each(s.waiting) w WHERE s.session = ? AND w.value ->> 2 = ?
 """
+_REFUSALS = "SELECT reason, detail FROM refusals WHERE event_id = ? ORDER BY item"
+_SAYING = """
+SELECT event_id, reason, detail FROM refusals WHERE instr(lower(detail), lower(?)) ORDER BY event_id, item
+"""
 _VOIDED = """
 SELECT o.ms, o.seq, o.job_key FROM outcomes o JOIN jobs j USING (job_key, generation)
 WHERE o.kind = 'extract' AND NOT o.accepted AND j.state = 'void' AND j.reason = 'voided' ORDER BY o.ms, o.seq
@@ -130,8 +134,8 @@ def refused_of(connection: apsw.Connection, folder: Path, message: str, event_id
         if outcome.generation == job.generation and outcome.accepted and outcome.refused
         for proposal in _refused_in(connection, folder, outcome, (event_id, taken))
     ]
-    own = connection.execute("SELECT reason, detail FROM refusals WHERE event_id = ? ORDER BY item", (event_id,))
-    return [*found, *(Proposal(event_id, reason, detail, "") for reason, detail in own.fetchall())]
+    own: list[Any] = connection.execute(_REFUSALS, (event_id,)).fetchall()
+    return [*found, *(Proposal(event_id, reason, detail, "") for reason, detail in own)]
 
 
 _Identity = tuple[str, str | None, str, int, str, tuple[str, ...]]
@@ -144,8 +148,8 @@ def _identity(cell: Cell) -> _Identity:
 
 
 def _cells_of(connection: apsw.Connection, message: str) -> list[Cell]:
-    rows = connection.execute(_TAKEN, (message,))
-    return [msgspec.json.decode(text, type=Cell) for (text,) in rows.fetchall()]
+    rows: list[Any] = connection.execute(_TAKEN, (message,)).fetchall()
+    return [msgspec.json.decode(text, type=Cell) for (text,) in rows]
 
 
 def _refused_in(
@@ -165,17 +169,16 @@ def _refused_in(
 
 
 def _is_there(connection: apsw.Connection, cell: Cell) -> bool:
-    rows = connection.execute("SELECT cell FROM cells WHERE subject = ? AND object = ?", (cell.subject, cell.object))
-    return any(_identity(msgspec.json.decode(text, type=Cell)) == _identity(cell) for (text,) in rows.fetchall())
+    rows: list[Any] = connection.execute(
+        "SELECT cell FROM cells WHERE subject = ? AND object = ?", (cell.subject, cell.object)
+    ).fetchall()
+    return any(_identity(msgspec.json.decode(text, type=Cell)) == _identity(cell) for (text,) in rows)
 
 
 def refusals_saying(connection: apsw.Connection, words: str) -> list[tuple[str, Refusal]]:
     """(event id, refusal) of all refusals whose detail holds some words as they are written."""
-    rows = connection.execute(
-        "SELECT event_id, reason, detail FROM refusals WHERE instr(lower(detail), lower(?)) ORDER BY event_id, item",
-        (words,),
-    )
-    return [(event_id, Refusal(reason, detail)) for event_id, reason, detail in rows.fetchall()]
+    rows: list[Any] = connection.execute(_SAYING, (words,)).fetchall()
+    return [(event_id, Refusal(reason, detail)) for event_id, reason, detail in rows]
 
 
 # ---- what was called off -----------------------------------------------------------------------------------------
