@@ -11,8 +11,10 @@ from typing import Any
 
 import apsw
 
+from mnemolog.projections.fact_reasons import fact_findings
 from mnemolog.projections.integrity import position_of
-from mnemolog.projections.reasons import REASONS, Case, Finding, Surroundings, node_findings
+from mnemolog.projections.message_reasons import message_findings
+from mnemolog.projections.reasons import REASONS, Case, Finding, Surroundings
 from mnemolog.projections.standing import Answer
 from mnemolog.projections.windows import called_off, refusals_saying
 from mnemolog.projections.wording import HOWS, matches, parked, unfolded
@@ -27,7 +29,7 @@ def why_not(
     """
     said = matches(connection, text)
     case = Case(connection, now, beside, asked)
-    found = [finding for match in said for finding in node_findings(case, match)]
+    found = [finding for one in said for finding in (message_findings if one.is_message else fact_findings)(case, one)]
     found += _elsewhere(connection, text, beside)
     surely = [finding for finding in found if finding.match != "near"]
     if not surely:
