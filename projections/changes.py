@@ -6,6 +6,7 @@ happens by the clock alone (fading, ends, due dates) counts at its time, all els
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import apsw
@@ -21,6 +22,7 @@ _SPENT = f"""
 SELECT ifnull(sum(calls), 0), ifnull(sum(tokens_in), 0), ifnull(sum(tokens_out), 0), ifnull(sum(cost_usd), 0.0)
 FROM outcomes e WHERE {IN_SPAN}
 """
+_FORGOTTEN = "SELECT node_id FROM cells WHERE retracted = 'forgotten'"
 
 
 class Digest(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,8 +40,11 @@ class Digest(msgspec.Struct, frozen=True, kw_only=True):
     changes: tuple[Change, ...]
 
 
-def changes(connection: apsw.Connection, span: Span, archive: Path) -> Digest:
-    """What changed in a span. The caller spans it with a read transaction. Raises DamagedFile for a damaged archive."""
+def changes(connection: apsw.Connection, span: Span, archive: Path, *, everything: bool = False) -> Digest:
+    """What changed in a span; what was forgotten since then is told without its words, unless `everything` is wanted.
+
+    The caller spans it with a read transaction. Raises DamagedFile for a damaged archive.
+    """
     asked = decisions(connection, archive, span.after, span.until)
     found = [
         *of_facts(connection, span, asked),
@@ -49,6 +54,9 @@ def changes(connection: apsw.Connection, span: Span, archive: Path) -> Digest:
         *by_clock(connection, span),
     ]
     found.sort(key=lambda change: (change.subject == "", change.subject, change.at, change.position or (0, 0)))
+    if not everything:
+        forgotten = {node_id for (node_id,) in connection.execute(_FORGOTTEN)}
+        found = [_without_forgotten(change, forgotten) for change in found]
     messages, sessions = connection.execute(_SAID, span.bindings()).get
     calls, tokens_in, tokens_out, cost_usd = connection.execute(_SPENT, span.bindings()).get
     counted = {kind: sum(change.kind == kind for change in found) for kind in KINDS}
@@ -64,3 +72,11 @@ def changes(connection: apsw.Connection, span: Span, archive: Path) -> Digest:
         counts={kind: count for kind, count in counted.items() if count},
         changes=tuple(found),
     )
+
+
+def _without_forgotten(change: Change, forgotten: Collection[str]) -> Change:
+    if change.node_id in forgotten:
+        change = msgspec.structs.replace(change, content="")
+    if change.replaced is not None and change.replaced.node_id in forgotten:
+        change = msgspec.structs.replace(change, replaced=msgspec.structs.replace(change.replaced, content=""))
+    return change

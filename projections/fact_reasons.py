@@ -66,14 +66,16 @@ def _retired(case: Case, match: Match, told: Fact) -> Finding:
 
 def _superseded(case: Case, match: Match, told: Fact, same: dict[str, Any]) -> Finding:
     heir = None if told.superseded_by is None else fact(case.connection, told.superseded_by, case.now)
-    by = "another fact" if heir is None else f"{heir.node_id}: {heir.content}"
+    # What was forgotten is not told by what it took the place of.
+    forgotten = heir is not None and heir.status == "forgotten"
+    by = "another fact" if heir is None else f"{heir.node_id}: {'forgotten since' if forgotten else heir.content}"
     since = "" if told.valid_until is None else f" since {show(told.valid_until)}"
     return finding(
         match,
         "superseded",
         f"superseded{since} by {by}",
         by=told.superseded_by,
-        by_content=heir and heir.content,
+        by_content=None if heir is None or forgotten else heir.content,
         since=told.valid_until,
         **same,
     )

@@ -24,9 +24,16 @@ _ITSELF = "the memory itself"
 @click.command()
 @click.option("--since", type=Moment(), required=True, help="From this time on, or after this position of the log.")
 @click.option("--until", type=Moment(), help="Up to this time or position; now unless given.")
+@click.option("--all", "everything", is_flag=True, help="Also the words of what was forgotten since.")
 @json_option
 @pass_context
-def changes(context: Context, since: int | Position, until: int | Position | None, as_json: bool) -> None:  # noqa: FBT001
+def changes(
+    context: Context,
+    since: int | Position,
+    until: int | Position | None,
+    everything: bool,  # noqa: FBT001
+    as_json: bool,  # noqa: FBT001
+) -> None:
     """Tell what the memory learned, replaced, let fade, was told to forget, and could not do, between two moments.
 
     By subject, the newest last. What was learned, judged or asked counts when the log recorded it, what fades, ends
@@ -40,7 +47,7 @@ def changes(context: Context, since: int | Position, until: int | Position | Non
     if span.until <= span.after:
         raise InvalidInput(f"nothing lies between {_shown(since)} and {_shown(until)}: --until comes after --since")
     with context.reader() as connection, read_transaction(connection):
-        digest = changes_in(connection, span, context.settings.archive)
+        digest = changes_in(connection, span, context.settings.archive, everything=everything)
     if as_json:
         print_json(as_object(digest))
         return
@@ -66,12 +73,17 @@ def _lines(digest: Digest) -> Iterator[str]:
 
 
 def _told(change: Change) -> str:
-    told = short(change.content)
+    told = _words(change.content, change.node_id)
     if change.replaced is not None:
         until = f" until {day(change.replaced.valid_until)}" if change.replaced.valid_until is not None else ""
-        told = f"{short(change.replaced.content)} (from {day(change.replaced.valid_from)}{until}) → {told}"
+        before = _words(change.replaced.content, change.replaced.node_id)
+        told = f"{before} (from {day(change.replaced.valid_from)}{until}) → {told}"
     notes = [*filter(None, (change.detail, change.scene, change.by and f"by {change.by}", change.node_id))]
     return f"{told}  ({short('; '.join(notes), 400)})" if notes else told
+
+
+def _words(content: str, node_id: str | None) -> str:
+    return short(content) or ("(forgotten)" if node_id else "")
 
 
 COMMANDS = (changes,)

@@ -28,7 +28,7 @@ def digest(memory: Memory, start: int | Position = START_MS, end: int | Position
     writer = ArchiveWriter(folder)
     writer.append(memory.log)
     writer.close()
-    return changes(memory.connection, Span.between(start, end), folder)
+    return changes(memory.connection, Span.between(start, end), folder, everything=True)
 
 
 def told(memory: Memory, *span: int | Position) -> list[tuple[str, str]]:
@@ -108,6 +108,21 @@ def test_what_people_took_back_or_confirmed_is_told_with_who_did(memory: Memory)
     corrected = only(memory, "corrected", start)
     assert corrected.replaced is not None
     assert (corrected.replaced.content, corrected.by) == ("I work at Acme.", "Ada")
+
+
+def test_what_was_forgotten_since_is_told_without_its_words(memory: Memory) -> None:
+    old = learn(memory, "I like tea.", slot="drinks", object="tea")
+    new = learn(memory, "I drink mate now.", slot="drinks", object="mate")
+    memory.judge((old, new, "supersedes", "changed"))
+    memory.add(FactsForgotten(node_ids=(new,)))
+    assert "I drink mate now." in {content for _, content in told(memory)}
+    found = changes(memory.connection, Span.between(START_MS, SOON), memory.path.parent)
+    assert [(change.kind, change.content) for change in found.changes] == [
+        ("learned", "I like tea."),
+        ("changed", ""),
+        ("forgotten", ""),
+    ]
+    assert "mate" not in repr(found)
 
 
 def test_what_fades_ends_or_is_due_counts_at_its_time_by_the_clock(memory: Memory) -> None:
