@@ -17,6 +17,7 @@ from mnemolog.gateway.cli.axes import axes_of, reading, time_options
 from mnemolog.gateway.cli.context import Context, json_option, now_ms, pass_context, print_json
 from mnemolog.gateway.cli.narrowing import narrowing_options, search_options, told_options
 from mnemolog.gateway.cli.recording import Asked, Recording, recording
+from mnemolog.gateway.cli.telling import shown
 from mnemolog.producers import Producer
 from mnemolog.projections.context import DEFAULT_BUDGET, LEAST_BUDGET
 from mnemolog.projections.context import Context as Recalled
@@ -152,11 +153,11 @@ def _show(turn: Turn, *, as_json: bool) -> None:
     if as_json:
         print_json(turn)
     elif turn.reply:
-        click.echo(turn.reply)
+        click.echo(shown(turn.reply))
     elif turn.problem:
         click.echo(f"mnemolog: {turn.problem}", err=True)
     else:
-        click.echo(turn.context.text or "(nothing relevant is remembered)")
+        click.echo(shown(turn.context.text) or "(nothing relevant is remembered)")
     sys.stdout.flush()
 
 

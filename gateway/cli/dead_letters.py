@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from mnemolog.gateway.cli.context import POSITION, Context, json_option, pass_context, print_json
+from mnemolog.gateway.cli.telling import short, shown
 from mnemolog.producers import Producer
 from mnemolog.projections import dead_letters as letters
 from mnemolog.projections.dead_letters import DeadLetter
@@ -44,7 +45,7 @@ def list_(context: Context, everything: bool, as_json: bool) -> None:  # noqa: F
         print_json([_summary(letter) for letter in found])
         return
     for letter in found:
-        click.echo(f"{letter.position}  {letter.state:9} {letter.reason}: {letter.detail[:100]}")
+        click.echo(f"{letter.position}  {letter.state:9} {letter.reason}: {short(letter.detail, 100)}")
 
 
 def _summary(letter: DeadLetter) -> dict[str, Any]:
@@ -75,8 +76,8 @@ def show(context: Context, position: Position, as_json: bool) -> None:  # noqa: 
         print_json({**_summary(letter), "body": body})
         return
     for name, value in _summary(letter).items():
-        click.echo(f"{name:12} {value}")
-    click.echo(body)
+        click.echo(f"{name:12} {shown(str(value))}")
+    click.echo(shown(body))
 
 
 def _letter(context: Context, position: Position) -> DeadLetter:

@@ -11,6 +11,7 @@ import click
 from mnemolog.gateway.cli.context import Context, json_option, now_ms, pass_context, print_json
 from mnemolog.gateway.cli.facts import as_line, as_object
 from mnemolog.gateway.cli.requesting import no_wait_option, send_request, statements, tell
+from mnemolog.gateway.cli.telling import short
 from mnemolog.gateway.folding import Folded
 from mnemolog.projections.connection import read_transaction
 from mnemolog.projections.facts import facts, find_fact, saying_the_same
@@ -80,7 +81,7 @@ def agreed(matches: Matches, said: list[Quotation]) -> bool:
     for found in matches.meant:
         click.echo(as_line(found))
     for one in said:
-        click.echo(f"    hides {one.event_id}  {one.speaker or 'somebody'}: {' '.join(one.content.split())[:200]}")
+        click.echo(f"    hides {one.event_id}  {short(one.speaker or 'somebody')}: {short(one.content)}")
     return click.confirm("Forget this?", default=False)
 
 

@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from mnemolog.gateway.cli.context import Context, print_json
+from mnemolog.gateway.cli.telling import shown
 from mnemolog.gateway.folding import Folded, await_folded
 from mnemolog.producers import Producer, Published
 from mnemolog.producers.requests import Requests
@@ -40,10 +41,10 @@ def tell(done: Folded, what: str, *, as_json: bool) -> None:
         refused = [{"reason": reason, "detail": detail} for reason, detail in done.refused]
         print_json({**msgspec.structs.asdict(done), "facts": added, "refused": refused})
         return
-    click.echo(what if done.folded else f"{what} (published)")
+    click.echo(shown(what if done.folded else f"{what} (published)"))
     for node_id, content in done.facts:
-        click.echo(f"{node_id}  {content}")
+        click.echo(f"{node_id}  {shown(content)}")
     for reason, detail in done.refused:
-        click.echo(f"mnemolog: not taken over ({reason}): {detail}", err=True)
+        click.echo(f"mnemolog: not taken over ({reason}): {shown(detail)}", err=True)
     if done.why_not:
-        click.echo(f"mnemolog: {done.why_not}", err=True)
+        click.echo(f"mnemolog: {shown(done.why_not)}", err=True)

@@ -9,6 +9,7 @@ import click
 
 from mnemolog.gateway.cli.context import Context, json_option, pass_context, print_json
 from mnemolog.gateway.cli.requesting import no_wait_option, send_request, tell
+from mnemolog.gateway.cli.telling import short
 from mnemolog.projections.connection import read_transaction
 from mnemolog.projections.facts import find_fact
 from mnemolog.projections.verdicts import PairOfFacts
@@ -42,8 +43,8 @@ def list_(context: Context, everything: bool, as_json: bool) -> None:  # noqa: F
         return
     for pair in found:
         click.echo(f"{pair.state:9} {pair.ruling} ({pair.judge}{': ' + pair.kind if pair.kind else ''})")
-        click.echo(f"    {pair.first}  {pair.first_content}")
-        click.echo(f"    {pair.second}  {pair.second_content}")
+        click.echo(f"    {pair.first}  {short(pair.first_content)}")
+        click.echo(f"    {pair.second}  {short(pair.second_content)}")
 
 
 _pair = (

@@ -13,6 +13,7 @@ import click
 import redis
 
 from mnemolog.gateway.cli.context import Context, json_option, pass_context, print_json
+from mnemolog.gateway.cli.telling import shown
 from mnemolog.producers import Producer
 from mnemolog.projections import jobs as work
 from mnemolog.projections.jobs import Job
@@ -169,7 +170,7 @@ def show(context: Context, job: str, as_json: bool) -> None:  # noqa: FBT001
         return
     for row in found:
         for name, value in {**_summary(row, told), "inputs": " ".join(row.inputs)}.items():
-            click.echo(f"{name:12} {'-' if value is None else value}")
+            click.echo(f"{name:12} {'-' if value is None else shown(str(value))}")
     for outcome in outcomes:
         counts = "counts" if outcome.accepted else "does not count"
         click.echo(
@@ -177,7 +178,7 @@ def show(context: Context, job: str, as_json: bool) -> None:  # noqa: FBT001
             f"{outcome.engine} {outcome.model} {outcome.calls} calls, {outcome.tokens_in}+{outcome.tokens_out} tokens"
         )
         for refusal in outcome.refused:
-            click.echo(f"  refused    {refusal.reason}: {refusal.detail}")
+            click.echo(f"  refused    {refusal.reason}: {shown(refusal.detail)}")
 
 
 @jobs.command()

@@ -151,3 +151,13 @@ def test_escape_sequences_in_a_memory_do_not_reach_the_terminal(memory: Memory, 
     assert "\\x1b[31mAcme" in memory.run("recall", "Acme").stdout
     for fact in memory.json("facts", "--all"):
         assert "\x1b" not in memory.run("history", fact["node_id"]).stdout
+
+
+def test_what_is_said_of_requests_and_dead_letters_is_shown_without_escape_sequences(memory: Memory) -> None:
+    with memory.up():
+        memory.run("publish", "I work at Acme.", "--role", "user", "--session", "s", "--speaker", "Ada")
+        told = memory.run("remember", "My \x1b[2J locker is number 17.", "--speaker", "Ada").stdout
+        assert "\x1b" not in told
+        assert "locker" in told
+        forgotten = memory.run("forget", "locker", text="n\n")
+        assert "\x1b" not in forgotten.stdout + forgotten.stderr
