@@ -116,7 +116,7 @@ def test_what_was_forgotten_since_is_told_without_its_words(memory: Memory) -> N
     memory.judge((old, new, "supersedes", "changed"))
     memory.add(FactsForgotten(node_ids=(new,)))
     assert "I drink mate now." in {content for _, content in told(memory)}
-    found = changes(memory.connection, Span.between(START_MS, SOON), memory.path.parent)
+    found = changes(memory.connection, Span.between(START_MS, SOON), memory.path.parent / "archive")
     assert [(change.kind, change.content) for change in found.changes] == [
         ("learned", "I like tea."),
         ("changed", ""),
