@@ -8,8 +8,6 @@ hands it out twice, never not at all.
 from __future__ import annotations
 
 import logging
-import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -32,6 +30,7 @@ from mnemolog.workers.idle import IdleSessions
 from mnemolog.workers.limits import JobLimits
 from mnemolog.workers.packing import DueJob, pack, pack_together
 from mnemolog.workers.queue import Parcel, Queues, rq_id
+from mnemolog.workers.rounds import Rounds
 from mnemolog.workers.space_file import immediate, open_for_writing
 from mnemolog.workers.space_writer import SpaceWriter
 
@@ -293,78 +292,30 @@ class SpaceDispatcher:
             yield
 
 
-class Dispatcher:
-    """One thread for all spaces of a process. `start`, then `wake` after something was folded, then `stop`."""
+class Dispatcher(Rounds[SpaceDispatcher]):
+    """Dispatches for all spaces of a process."""
+
+    caught = (MnemologError, redis.RedisError, apsw.Error, OSError)
 
     def __init__(self, client: redis.Redis, limits: JobLimits, embedder: Embedder) -> None:
+        super().__init__("dispatcher")
         self._client = client
         self._limits = limits
         self._vectors = Vectors(embedder)
-        self._spaces: dict[str, SpaceDispatcher] = {}
-        self._failed: dict[str, tuple[float, str]] = {}
-        self._lock = threading.Lock()
-        self._wake = threading.Event()
-        self._stop = threading.Event()
-        #: Whether the writer has much to do itself.
-        self.backlog = False
-        self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
 
-    def add(self, writer: SpaceWriter) -> None:
-        """Begins to dispatch for a space that this process holds."""
-        with self._lock:
-            self._spaces[writer.space] = SpaceDispatcher(writer, self._client, self._limits, self._vectors)
+    def _open(self, writer: SpaceWriter) -> SpaceDispatcher:
+        return SpaceDispatcher(writer, self._client, self._limits, self._vectors)
 
-    def remove(self, space: str) -> None:
-        """Ceases to dispatch for a space."""
-        with self._lock:
-            dispatcher = self._spaces.pop(space, None)
-            self._failed.pop(space, None)
-            if dispatcher is not None:
-                dispatcher.close()
+    def _take_turn(self, space: str, kept: SpaceDispatcher, *, idle: bool) -> bool:
+        self._tried(space, "jobs", kept.turn)
+        return False
 
-    def start(self) -> None:
-        """Starts the thread."""
-        self._thread.start()
+    def _pauses(self, *, more: bool) -> tuple[float, float]:
+        return (BACKLOG_REST_S if self.backlog else REST_S, PAUSE_S)
 
-    def wake(self) -> None:
-        """Says that there may be something to hand out."""
-        self._wake.set()
+    @property
+    def _retry_s(self) -> float:
+        return RETRY_S
 
-    def stop(self) -> None:
-        """Stops the thread after the turn it is at."""
-        self._stop.set()
-        self._wake.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            self._wake.wait(PAUSE_S)
-            self._wake.clear()
-            with self._lock:
-                spaces = list(self._spaces)
-            for space in spaces:
-                if not self._stop.is_set():
-                    self._turn(space)
-            self._stop.wait(BACKLOG_REST_S if self.backlog else REST_S)
-
-    def _turn(self, space: str) -> None:
-        """One turn for one space. What fails is logged once and tried again later."""
-        with self._lock:
-            dispatcher = self._spaces.get(space)
-            failed = self._failed.get(space)
-            if dispatcher is None or (failed and time.monotonic() < failed[0]):
-                return
-            try:
-                dispatcher.turn()
-            except redis.RedisError as error:
-                self._note(space, translate(error, "hand out jobs"))
-            except (MnemologError, apsw.Error, OSError) as error:
-                self._note(space, error)
-            else:
-                self._failed.pop(space, None)
-
-    def _note(self, space: str, error: Exception) -> None:
-        failed = self._failed.get(space)
-        if failed is None or failed[1] != str(error):
-            log.warning("space %s: %s", space, error)
-        self._failed[space] = (time.monotonic() + RETRY_S, str(error))
+    def _told(self, error: Exception) -> str:
+        return super()._told(translate(error, "hand out jobs") if isinstance(error, redis.RedisError) else error)

@@ -5,19 +5,13 @@ It makes a snapshot of the file after every so many events, too.
 
 from __future__ import annotations
 
-import logging
-import threading
-import time
-from collections.abc import Callable
-
 from mnemolog.projections import vectors
 from mnemolog.projections.embedder import Embedder
 from mnemolog.schema import archive
 from mnemolog.workers import lease, snapshots
+from mnemolog.workers.rounds import Rounds
 from mnemolog.workers.space_file import BUSY_TIMEOUT_MS, immediate, open_for_writing
 from mnemolog.workers.space_writer import SpaceWriter
-
-log = logging.getLogger("mnemolog.housekeeper")
 
 VECTOR_BATCH = 128
 #: How much of the write-ahead log may wait to be moved, and how large its file may grow before it starts again.
@@ -116,81 +110,28 @@ class SpaceKeeper:
         self._connection.close()
 
 
-class Housekeeper:
-    """One thread for all spaces of a process. `start`, then `wake` after something was folded, then `stop`."""
+class Housekeeper(Rounds[SpaceKeeper]):
+    """Keeps the house of all spaces; one that is removed has its write-ahead log moved into its file."""
+
+    #: An embedder may raise anything, and the files need keeping all the same.
+    caught = (Exception,)
 
     def __init__(self, embedder: Embedder) -> None:
+        super().__init__("housekeeper")
         self._embedder = embedder
-        self._keepers: dict[str, SpaceKeeper] = {}
-        self._failed: dict[tuple[str, str], tuple[float, str]] = {}
-        self._lock = threading.Lock()
-        self._wake = threading.Event()
-        self._stop = threading.Event()
-        #: Whether the writer has much to do itself.
-        self.backlog = False
-        self._thread = threading.Thread(target=self._run, name="housekeeper", daemon=True)
 
-    def add(self, writer: SpaceWriter) -> None:
-        """Begins to keep a space that this process holds."""
-        with self._lock:
-            self._keepers[writer.space] = SpaceKeeper(writer)
+    def _open(self, writer: SpaceWriter) -> SpaceKeeper:
+        return SpaceKeeper(writer)
 
-    def remove(self, space: str) -> None:
-        """Ceases to keep a space: its write-ahead log is moved into the file."""
-        with self._lock:
-            keeper = self._keepers.pop(space, None)
-            if keeper is not None:
-                keeper.close()
+    def _take_turn(self, space: str, kept: SpaceKeeper, *, idle: bool) -> bool:
+        more = self._tried(space, "vectors", lambda: kept.index_some(self._embedder))
+        self._tried(space, "files", lambda: kept.tidy(idle=idle and not more))
+        self._tried(space, "snapshots", kept.snapshot_if_due)
+        return more
 
-    def start(self) -> None:
-        """Starts the thread."""
-        self._thread.start()
+    def _pauses(self, *, more: bool) -> tuple[float, float]:
+        return (BACKLOG_PAUSE_S if more and self.backlog else 0.0, 0.0 if more else PAUSE_S)
 
-    def wake(self) -> None:
-        """Says that there may be something to do."""
-        self._wake.set()
-
-    def stop(self) -> None:
-        """Stops the thread after the batch it is at."""
-        self._stop.set()
-        self._wake.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            self._wake.wait(PAUSE_S)
-            idle = not self._wake.is_set()
-            self._wake.clear()
-            with self._lock:
-                spaces = list(self._keepers)
-            busy = [space for space in spaces if not self._stop.is_set() and self._keep(space, idle=idle)]
-            if busy:
-                self._wake.set()
-                if self.backlog:
-                    self._stop.wait(BACKLOG_PAUSE_S)
-
-    def _keep(self, space: str, *, idle: bool) -> bool:
-        """One turn for one space; whether there is more."""
-        with self._lock:
-            keeper = self._keepers.get(space)
-            if keeper is None:
-                return False
-            more = self._tried(space, "vectors", lambda: keeper.index_some(self._embedder))
-            self._tried(space, "files", lambda: keeper.tidy(idle=idle and not more))
-            self._tried(space, "snapshots", keeper.snapshot_if_due)
-            return more
-
-    def _tried(self, space: str, what: str, step: Callable[[], object]) -> bool:
-        """Whether the step says that there is more; no when it failed, which is logged once and tried again later."""
-        due, told = self._failed.get((space, what), (0.0, ""))
-        if time.monotonic() < due:
-            return False
-        try:
-            more = step()
-        except Exception as error:  # noqa: BLE001 (an embedder may raise anything, and the files need keeping all the same)
-            if told != str(error):
-                log.warning("space %s: %s: %s", space, what, str(error) or type(error).__name__)
-            self._failed[space, what] = (time.monotonic() + RETRY_S, str(error))
-            return False
-        self._failed.pop((space, what), None)
-        return bool(more)
+    @property
+    def _retry_s(self) -> float:
+        return RETRY_S
