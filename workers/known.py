@@ -146,7 +146,7 @@ def _built(
 ) -> apsw.Connection:
     """Builds the file beside its place and moves it there: who looks meanwhile finds it whole or not at all."""
     folder = folder_of(settings)
-    folder.mkdir(mode=0o700, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _clear_away(folder)
     path = _file_of(settings, wanted)
     beside = folder / f"{wanted.position}.building-{os.getpid()}.db"

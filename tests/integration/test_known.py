@@ -15,6 +15,7 @@ from support.stories import (
     SmallEmbedder,
     append,
     created,
+    drain,
     event,
     file_hashes,
     folded,
@@ -37,6 +38,7 @@ from mnemolog.schema.ids import START, Position
 from mnemolog.schema.settings import Settings
 from mnemolog.schema.stream import Stream
 from mnemolog.workers import known, replay, snapshots
+from mnemolog.workers.ingest import Ingest
 from mnemolog.workers.prefix import prefix
 
 STORY = [created(), *messages(60)]
@@ -135,6 +137,12 @@ def test_a_position_after_the_end_of_the_log_names_the_end(lived: Settings) -> N
 def test_a_space_without_a_log_is_not_found(space: Settings) -> None:
     with pytest.raises(SpaceNotFound), known.opened(space, SmallEmbedder(), BEGIN_MS):
         pass
+
+
+def test_a_log_that_nobody_archived_yet_is_read_from_the_stream(redis: redis_py.Redis, space: Settings) -> None:
+    append(redis, STORY)
+    with known.opened(space, SmallEmbedder(), top(redis), stream=Stream(redis, "default")) as found:
+        assert found.position == top(redis)
 
 
 def test_what_stands_on_the_stream_alone_is_known_too(redis: redis_py.Redis, lived: Settings) -> None:
@@ -356,3 +364,28 @@ def test_no_snapshot_is_made_of_a_file_that_the_archive_does_not_bear_out(
     rewritten(lived.archive, "Eve")
     with pytest.raises(DamagedFile, match="does not hold"):
         snapshots.take(lived)
+
+
+def test_there_is_no_snapshot_of_nothing(space: Settings) -> None:
+    with pytest.raises(SpaceNotFound):
+        snapshots.take(space)
+    assert not space.folder.exists()
+
+
+def test_the_writer_makes_snapshots_as_the_file_grows(redis: redis_py.Redis, space: Settings) -> None:
+    often = msgspec.structs.replace(space, snapshot_events=20)
+    append(redis, STORY[:30])
+    ingest = Ingest(redis, SmallEmbedder())
+    ingest.hold(often)
+    drain(ingest, lambda: len(snapshots.listed(often)) == 1)
+    append(redis, STORY[30:])
+    ingest = Ingest(redis, SmallEmbedder())
+    ingest.hold(often)
+    drain(ingest, lambda: len(snapshots.listed(often)) == 2)
+    assert events_folded(often, end_of(often)) < count_to(often, end_of(often))
+
+
+def test_a_writer_that_is_to_make_no_snapshots_makes_none(redis: redis_py.Redis, space: Settings) -> None:
+    append(redis, STORY)
+    ingested(redis, msgspec.structs.replace(space, snapshot_events=0))
+    assert snapshots.listed(space) == []
