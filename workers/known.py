@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -149,11 +150,12 @@ def _built(
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _clear_away(folder)
     path = _file_of(settings, wanted)
-    beside = folder / f"{wanted.position}.building-{os.getpid()}.db"
+    beside = folder / f"{wanted.position}.building-{os.getpid()}-{time.monotonic_ns()}.db"
     try:
         is_whole = _build(settings, embedder, wanted.position, stream, beside, progress)
         connection = open_reader(beside)
         if is_whole:
+            _sync(beside)
             # The connection follows the file; its name without a write-ahead log is no other's.
             beside.replace(path)
     finally:
@@ -189,9 +191,18 @@ def _build(
 def _clear_away(folder: Path) -> None:
     """Removes what builders left that were killed."""
     for path in folder.glob("*.building-*.db"):
-        number = path.stem.rpartition("-")[2]
-        if not number.isdigit() or not psutil.pid_exists(int(number)):
+        builder = path.name.rpartition(".building-")[2].partition("-")[0]
+        if not builder.isdigit() or not psutil.pid_exists(int(builder)):
             remove(path)
+
+
+def _sync(path: Path) -> None:
+    """What is found under its name must be whole, also after a power cut."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
 
 
 def _prune(folder: Path, keep: Path) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import stat
-from contextlib import ExitStack
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -189,17 +190,32 @@ def test_few_side_files_are_kept_and_the_one_not_used_longest_goes_first(
     assert [name.partition(".")[0] for name in files(lived)] == [str(at(40))]
 
 
-def test_two_that_build_the_same_at_once_do_not_clash(lived: Settings) -> None:
-    with ExitStack() as stack:
-        both = [stack.enter_context(known.opened(lived, SmallEmbedder(), at(30))) for _ in range(2)]
-        (path,) = known.folder_of(lived).iterdir()
-        path.unlink()
-        third = stack.enter_context(known.opened(lived, SmallEmbedder(), at(30)))
-        assert len({hashes_of(found.connection).hash for found in (*both, third)}) == 1
+def test_several_that_build_the_same_at_once_do_not_clash(lived: Settings) -> None:
+    met = threading.Barrier(3)
+
+    def build() -> str:
+        # Everybody has begun to fold before anybody goes on.
+        first = iter([met])
+        with known.opened(
+            lived, SmallEmbedder(), at(30), progress=lambda _: [barrier.wait(20) for barrier in first]
+        ) as found:
+            return hashes_of(found.connection).hash
+
+    with ThreadPoolExecutor(3) as pool:
+        hashes = {building.result() for building in [pool.submit(build) for _ in range(3)]}
+    assert hashes == {known_hash(lived, at(30))}
+    assert len(files(lived)) == 1
+
+
+def test_a_file_that_is_deleted_goes_on_answering_whoever_reads_it(lived: Settings) -> None:
+    with known.opened(lived, SmallEmbedder(), at(30)) as found:
+        known.remove_all(lived)
+        assert files(lived) == []
+        assert found.connection.execute("SELECT count(*) FROM events").get == 31
 
 
 def test_what_a_killed_builder_left_is_cleared_away(lived: Settings) -> None:
-    left = known.folder_of(lived) / f"{at(30)}.building-999999999.db"
+    left = known.folder_of(lived) / f"{at(30)}.building-999999999-1.db"
     left.parent.mkdir()
     left.write_bytes(b"half")
     known_hash(lived, at(30))

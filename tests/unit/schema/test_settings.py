@@ -91,3 +91,16 @@ def test_the_error_of_a_file_with_one_bad_line_shows_it() -> None:
 def test_a_way_to_keep_recalls_that_there_is_not_is_refused() -> None:
     with pytest.raises(InvalidInput, match="MNEMOLOG_RECALL_LOG is 'text', 'hash' or 'off'"):
         from_environment({"MNEMOLOG_RECALL_LOG": "none"})
+
+
+def test_snapshots_and_the_time_zone_are_set_by_the_environment():
+    plain = from_environment({})
+    assert (plain.snapshot_events, plain.time_zone) == (100_000, "UTC")
+    chosen = from_environment({"MNEMOLOG_SNAPSHOT_EVENTS": "0", "MNEMOLOG_TIME_ZONE": "Asia/Tokyo"})
+    assert (chosen.snapshot_events, chosen.time_zone) == (0, "Asia/Tokyo")
+
+
+@pytest.mark.parametrize("text", ["-1", "1.5", "many"])
+def test_a_number_of_events_is_a_whole_one(text):
+    with pytest.raises(InvalidInput, match="whole number"):
+        from_environment({"MNEMOLOG_SNAPSHOT_EVENTS": text})

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mnemolog.schema.errors import InvalidTime
-from mnemolog.schema.times import MAX_MS, MIN_MS, check, from_datetime, parse, parse_with_offset, show
+from mnemolog.schema.times import MAX_MS, MIN_MS, check, from_datetime, parse, parse_with_offset, show, utc_offset_min
 
 # date -u -d 2026-03-09T10:00:00Z +%s
 MARCH = 1_773_050_400_000
@@ -98,3 +98,24 @@ def test_every_offset_names_the_same_moment(moment: datetime, offset: int) -> No
 def test_milliseconds_are_shown_only_where_there_are_some() -> None:
     assert show(MARCH) == "2026-03-09T10:00:00Z"
     assert show(MARCH + 7) == "2026-03-09T10:00:00.007Z"
+
+
+@pytest.mark.parametrize(
+    ("zone", "at", "minutes"),
+    [
+        ("UTC", "2026-07-01T00:00:00Z", 0),
+        ("Europe/Berlin", "2026-01-01T00:00:00Z", 60),
+        ("Europe/Berlin", "2026-07-01T00:00:00Z", 120),
+        ("Asia/Kolkata", "2026-07-01T00:00:00Z", 330),
+        ("+01:00", "2026-07-01T00:00:00Z", 60),
+        ("-03:30", "2026-07-01T00:00:00Z", -210),
+    ],
+)
+def test_a_time_zone_has_an_offset_at_a_time(zone, at, minutes):
+    assert utc_offset_min(zone, parse(at)) == minutes
+
+
+@pytest.mark.parametrize("zone", ["Mars", "", "+25:00", "../etc/passwd", "Europe"])
+def test_what_is_no_time_zone_is_refused(zone):
+    with pytest.raises(InvalidTime, match="no time zone"):
+        utc_offset_min(zone, 0)
