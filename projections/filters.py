@@ -117,9 +117,12 @@ def condition(con: apsw.Connection, filters: Filters) -> Condition:
 
 
 def normalised(name: str) -> str:
-    """A name as names are compared: NFKC, casefolded, single spaces, no punctuation around it and no possessive."""
-    text = _SPACE.sub(" ", unicodedata.normalize("NFKC", name).casefold()).strip(" .,;:!?\"'“”‘’()")
-    return _POSSESSIVE.sub("", text)
+    """A name as names are compared: NFKC, casefolded, single spaces, no punctuation around it and no possessive.
+
+    A name of punctuation alone stands as it is.
+    """
+    text = _SPACE.sub(" ", unicodedata.normalize("NFKC", name).casefold())
+    return _POSSESSIVE.sub("", text.strip(" .,;:!?\"'“”‘’()")) or text.strip()
 
 
 def _spelt(con: apsw.Connection, statement: str, wanted: Sequence[str]) -> str:

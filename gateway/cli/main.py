@@ -38,6 +38,7 @@ from mnemolog.gateway.cli import (
     working,
 )
 from mnemolog.gateway.cli.context import Context
+from mnemolog.gateway.cli.telling import shown
 from mnemolog.schema.errors import DamagedFile, MnemologError
 from mnemolog.schema.model_settings import model_settings
 from mnemolog.schema.settings import from_environment
@@ -121,5 +122,5 @@ def _leave(number: int, _: FrameType | None) -> NoReturn:
 
 
 def _end(message: str, status: int) -> NoReturn:
-    click.echo(f"mnemolog: {message}", err=True)
+    click.echo(f"mnemolog: {shown(message)}", err=True)
     sys.exit(status)

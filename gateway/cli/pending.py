@@ -11,6 +11,7 @@ from mnemolog.gateway.cli.context import Context, json_option, now_ms, pass_cont
 from mnemolog.gateway.cli.facts import as_line
 from mnemolog.gateway.cli.forgetting import agreed, evidence_for, plan
 from mnemolog.gateway.cli.requesting import no_wait_option, send_request, tell
+from mnemolog.gateway.cli.telling import short
 from mnemolog.projections.connection import read_transaction
 from mnemolog.projections.history import Quotation
 from mnemolog.projections.pending import PendingRequest, find_request, meant
@@ -51,8 +52,9 @@ def list_(context: Context, everything: bool, as_json: bool) -> None:  # noqa: F
         print_json([_as_object(one, [fact.node_id for fact in facts.get(one.request_id, ())]) for one in found])
         return
     for one in found:
-        said = " ".join(one.content.split())[:200]
-        click.echo(f"{one.request_id}  {one.state:9} {show_time(one.occurred_at)}  {one.subject}: {said}")
+        click.echo(
+            f"{one.request_id}  {one.state:9} {show_time(one.occurred_at)}  {short(one.subject)}: {short(one.content)}"
+        )
         for fact in facts.get(one.request_id, ()):
             click.echo(f"    {as_line(fact)}")
 

@@ -10,6 +10,7 @@ import click
 
 from mnemolog.gateway.cli.context import Context, json_option, pass_context, print_json, progress_bar, progress_to
 from mnemolog.gateway.cli.requesting import no_wait_option
+from mnemolog.gateway.cli.telling import short
 from mnemolog.gateway.cli.undoing import SHOWN, TIMEOUT_S, show_decisions, show_facts
 from mnemolog.gateway.folding import await_folded
 from mnemolog.producers import Published
@@ -170,7 +171,7 @@ def _tell(found: Report, *, as_json: bool) -> None:
     _show_pairs("changed", [pair for pair in found.diff.changed if pair not in reworded])
     click.echo(f"superseded differently: {len(found.diff.standing)}")
     for pair in found.diff.standing[:SHOWN]:
-        click.echo(f"    {pair.after.node_id}  {pair.after.content}: {pair.before.status} → {pair.after.status}")
+        click.echo(f"    {pair.after.node_id}  {short(pair.after.content)}: {pair.before.status} → {pair.after.status}")
     show_decisions(found.decisions)
 
 
@@ -183,7 +184,7 @@ def _spent(spent: Spent) -> str:
 def _show_pairs(what: str, pairs: list[Pair]) -> None:
     click.echo(f"{what}: {len(pairs)}")
     for pair in pairs[:SHOWN]:
-        click.echo(f"    {pair.before.content} → {pair.after.content}")
+        click.echo(f"    {short(pair.before.content)} → {short(pair.after.content)}")
     if len(pairs) > SHOWN:
         click.echo(f"    … and {len(pairs) - SHOWN} more (--json tells all)")
 

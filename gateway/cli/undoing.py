@@ -8,6 +8,7 @@ import click
 
 from mnemolog.gateway.cli.context import Context, Time, json_option, pass_context, print_json, progress_bar
 from mnemolog.gateway.cli.requesting import no_wait_option
+from mnemolog.gateway.cli.telling import short
 from mnemolog.gateway.folding import Folded, await_folded
 from mnemolog.producers import Producer
 from mnemolog.producers.requests import Requests
@@ -115,7 +116,8 @@ def _show(outcomes: int, found: Effects) -> None:
     show_facts("facts that vanish", lost)
     show_facts("facts that come", found.diff.added)
     show_facts("facts that are live again", found.revived)
-    click.echo(f"scenes concerned: {len(found.scenes)}{': ' + ', '.join(found.scenes[:SHOWN]) if found.scenes else ''}")
+    scenes = ", ".join(map(short, found.scenes[:SHOWN]))
+    click.echo(f"scenes concerned: {len(found.scenes)}{': ' if scenes else ''}{scenes}")
     show_decisions(found.decisions)
 
 
@@ -123,7 +125,7 @@ def show_facts(what: str, found: list[ComparedFact] | tuple[ComparedFact, ...]) 
     """A count of facts, and the first of them."""
     click.echo(f"{what}: {len(found)}")
     for fact in found[:SHOWN]:
-        click.echo(f"    {fact.node_id}  {fact.content}")
+        click.echo(f"    {fact.node_id}  {short(fact.content)}")
     if len(found) > SHOWN:
         click.echo(f"    … and {len(found) - SHOWN} more (--json tells all)")
 
@@ -132,7 +134,7 @@ def show_decisions(found: tuple[Decision, ...]) -> None:
     """People's decisions that no longer find their fact."""
     click.echo(f"decisions that no longer find their fact: {len(found)}")
     for decision in found[:SHOWN]:
-        said = f" “{decision.text}”" if decision.text else ""
+        said = f" “{short(decision.text)}”" if decision.text else ""
         click.echo(f"    {show_time(decision.at)}  {decision.kind} {' '.join(decision.node_ids)}{said}")
     if len(found) > SHOWN:
         click.echo(f"    … and {len(found) - SHOWN} more (--json tells all)")
