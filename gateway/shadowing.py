@@ -55,7 +55,7 @@ def make(
     before = shadow.before_of(settings)
     engine: Engine = ModelEngine(models, client, prompts) if by_model else RulesEngine()
     with shadow.opened(settings, plan, embedder, lambda _: None) as opened:
-        Worker(opened, plan, before, engine, Vectors(WordLlamaEmbedder()), progress).run()
+        Worker(settings, opened, plan, before, engine, Vectors(WordLlamaEmbedder()), progress).run()
         found = report(settings, opened, plan, before)
     shadow.finish(settings, found)
     return found

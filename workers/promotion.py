@@ -23,15 +23,16 @@ from mnemolog.schema.archive import Entry
 from mnemolog.schema.codec import decode, encode
 from mnemolog.schema.endpoint import translate
 from mnemolog.schema.errors import LogUnavailable, MnemologError, StreamLost
-from mnemolog.schema.events import DeadLetterRequeued, Payload
+from mnemolog.schema.events import Payload
 from mnemolog.schema.ids import EventIds, Position
 from mnemolog.schema.requests import JobRequeued
 from mnemolog.schema.settings import Settings
 from mnemolog.workers import shadow as shadows
 from mnemolog.workers.batches import Batches
 from mnemolog.workers.rebuild import Progress
+from mnemolog.workers.restoring import restore
 from mnemolog.workers.shadow import Plan
-from mnemolog.workers.trial import Effects, effects, folded_without, live, parked
+from mnemolog.workers.trial import Effects, effects, folded_without, live
 
 _ids = EventIds()
 
@@ -76,17 +77,14 @@ def prepared(settings: Settings, embedder: Embedder, plan: Plan, progress: Progr
     path = shadows.folder_of(settings) / f"promotion-{os.getpid()}.db"
     with folded_without(settings, embedder, path, now.position, plan.void_events, progress) as side:
         trial = _Trial(side, now.position)
-        trial.append(tail)
-        decided = {decision.position for decision in now.decisions} - now.parked
-        again: list[Payload] = [
-            DeadLetterRequeued(ms=position.ms, seq=position.seq) for position in sorted(decided & parked(side))
-        ]
-        again += [JobRequeued(job_key=key) for key in _since(side, plan.at, now.position)]
-        more = [encode(_ids.mint(), now.position.ms, payload) for payload in again]
-        trial.append(more)
+        for body in tail:
+            trial.fold(body)
+        restore(side, settings.archive, now, trial.append)
+        for key in _since(side, plan.at, now.position):
+            trial.append(JobRequeued(job_key=key))
         found = effects(now, side)
     return Promotion(
-        bodies=(*(void.encode("utf-8") for void in plan.voids), *tail, *more),
+        bodies=(*(void.encode("utf-8") for void in plan.voids), *trial.folded),
         voids=tuple(void.id for void in plan.void_events),
         effects=found,
     )
@@ -98,11 +96,15 @@ class _Trial:
     def __init__(self, connection: apsw.Connection, end: Position) -> None:
         self._batches = Batches(connection)
         self._end = end
+        self.folded: list[bytes] = []
 
-    def append(self, bodies: Iterable[bytes]) -> None:
-        for body in bodies:
-            self._end = Position(self._end.ms, self._end.seq + 1)
-            self._batches.fold([(Entry(self._end, body), decode(body))])
+    def append(self, payload: Payload, event_id: str | None = None) -> None:
+        self.fold(encode(event_id or _ids.mint(), self._end.ms, payload))
+
+    def fold(self, body: bytes) -> None:
+        self._end = Position(self._end.ms, self._end.seq + 1)
+        self._batches.fold([(Entry(self._end, body), decode(body))])
+        self.folded.append(body)
 
 
 def _since(side: apsw.Connection, made: Position, now: Position) -> list[str]:

@@ -205,10 +205,10 @@ class Shadow:
             self._batches.fold([(entry, decode(entry.body))])
             self._end = entry.position
 
-    def append(self, payload: Payload) -> None:
+    def append(self, payload: Payload, event_id: str | None = None) -> None:
         """Appends an event at the next position of the shadow's own, and folds it."""
         self._end = Position(self._end.ms, self._end.seq + 1)
-        entry = Entry(self._end, encode(_ids.mint(), self._end.ms, payload))
+        entry = Entry(self._end, encode(event_id or _ids.mint(), self._end.ms, payload))
         self._log.append([entry])
         self._batches.fold([(entry, decode(entry.body))])
 

@@ -11,7 +11,6 @@ from mnemolog.projections.fact_diff import compared_facts, fact_diff
 from mnemolog.projections.spending import Spent
 from mnemolog.schema.codec import decode
 from mnemolog.schema.errors import EngineError
-from mnemolog.schema.events import DeadLetterRequeued
 from mnemolog.schema.jobs import AnyWork, ConsolidateWork, ExtractWork
 from mnemolog.schema.outcomes import Engine as Who
 from mnemolog.schema.outcomes import JobFailed, JobKind, Outcome
@@ -23,8 +22,9 @@ from mnemolog.workers.engines.budget import OverBudget
 from mnemolog.workers.engines.engine import Engine
 from mnemolog.workers.joint import divided, names_of
 from mnemolog.workers.packing import DueJob, pack, pack_together
+from mnemolog.workers.restoring import restore
 from mnemolog.workers.shadow import Plan, Report, Shadow
-from mnemolog.workers.trial import Live, lost_decisions, parked
+from mnemolog.workers.trial import Live, lost_decisions
 
 ATTEMPTS = 3
 #: How long to wait where a model's server says so, at most; what it asks beyond that ends the run, to be gone on with.
@@ -50,8 +50,16 @@ class Worker:
     """Works a shadow off with one engine. Interrupted at any moment, another goes on from where it stood."""
 
     def __init__(
-        self, shadow: Shadow, plan: Plan, before: Live, engine: Engine, vectors: Vectors, progress: Progress
+        self,
+        settings: Settings,
+        shadow: Shadow,
+        plan: Plan,
+        before: Live,
+        engine: Engine,
+        vectors: Vectors,
+        progress: Progress,
     ) -> None:
+        self._archive = settings.archive
         self._shadow = shadow
         self._plan = plan
         self._before = before
@@ -82,10 +90,7 @@ class Worker:
             self._shadow.append(JobRequeued(job_key=job_key))
 
     def _restore_decisions(self) -> None:
-        """Has what people decided about facts that have come back since folded again, in the log's order."""
-        decided = {decision.position for decision in self._before.decisions} - self._before.parked
-        for position in sorted(decided & parked(self._shadow.connection)):
-            self._shadow.append(DeadLetterRequeued(ms=position.ms, seq=position.seq))
+        restore(self._shadow.connection, self._archive, self._before, self._shadow.append)
 
     def _work_off(self, kind: JobKind) -> None:
         while jobs := self._due(kind):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import redis as redis_py
-from support import run_cli, start_cli, wait_until
+from support import run_cli
 from support.stories import BEGIN_MS, append, created, rows
 
 from mnemolog.gateway.model_server import ModelServer
@@ -32,21 +32,35 @@ FOUND: dict[str, dict[str, Any]] = {
     "m2": {"content": "Ida drinks tea.", "slot": "drink", "object": "tea", "scene": "kitchen"},
     "m3": {"content": "Ida works at Bolt.", "slot": "employer", "object": "bolt", "scene": "career"},
     "m4": {"content": "Ida plays the violin.", "slot": "hobby", "object": "violin", "scene": "music"},
+    "m6": {"content": "Ida works at Coil.", "slot": "employer", "object": "coil", "scene": "career"},
 }
 OTHER: dict[str, dict[str, Any]] = {
     **{name: FOUND[name] for name in ("m0", "m1", "m3")},
     "m2": {**FOUND["m2"], "content": "Ida drinks green tea.", "object": "green tea"},
     "m5": {"content": "Ida lives in Berlin.", "slot": "residence", "object": "berlin", "scene": "home"},
 }
+#: What the first model finds, in the words of a third.
+REWORDED: dict[str, dict[str, Any]] = {
+    name: {**FOUND[name], "content": content}
+    for name, content in {
+        "m0": "Ida is with Acme.",
+        "m1": "Ida has a dog, Rex.",
+        "m2": "Ida is a drinker of tea.",
+        "m3": "Ida is with Bolt now.",
+        "m4": "Ida is a violinist.",
+    }.items()
+}
 
 
-def script(found: dict[str, dict[str, Any]], *, judges: bool = True) -> Script:
+def script(found: dict[str, dict[str, Any]]) -> Script:
     rules = [
         Rule(kind="extract", event_id=name, cells=({"cell_type": "fact", "subject": "I", **cell},))
         for name, cell in found.items()
     ]
-    employers = ("Ida works at Acme.", "Ida works at Bolt.")
-    judging = [Rule(kind="resolve", contents=employers, ruling="supersedes", why="changed")] if judges else []
+    judging = [
+        Rule(kind="resolve", contents=pair, ruling="supersedes", why="changed")
+        for pair in (("Acme", "Bolt"), ("Bolt", "Coil"))
+    ]
     return Script([*rules, *judging])
 
 
@@ -60,8 +74,9 @@ class Place:
         self._url = url
         self._servers = servers
 
-    def env(self, model: str = "first") -> dict[str, str]:
+    def env(self, model: str = "first", **more: str) -> dict[str, str]:
         return {
+            **more,
             "MNEMOLOG_DATA": str(self.data),
             "MNEMOLOG_REDIS_URL": self._url,
             "MNEMOLOG_MODEL": "first",
@@ -70,15 +85,15 @@ class Place:
             "MNEMOLOG_MODEL_PRICE_IN": "1.5",
         }
 
-    def run(self, *args: str | Path, model: str = "first", status: int = 0) -> str:
-        done = run_cli(*args, env=self.env(model))
+    def run(self, *args: str | Path, model: str = "first", status: int = 0, **more: str) -> str:
+        done = run_cli(*args, env=self.env(model, **more))
         assert done.returncode == status, done.stderr
         return done.stdout if status == 0 else done.stderr
 
     def json(self, *args: str | Path, model: str = "first") -> Any:
         return json.loads(self.run(*args, "--json", model=model))
 
-    def bring(self, messages: dict[str, str], *, first: int = 0) -> None:
+    def bring(self, messages: dict[str, str]) -> None:
         lines = [
             {
                 "id": name,
@@ -86,35 +101,28 @@ class Place:
                 "role": "user",
                 "speaker": "Ida",
                 "content": content,
-                "at": show(BEGIN_MS + number * MINUTE),
+                "at": show(BEGIN_MS + int(name[1:]) * MINUTE),
             }
-            for number, (name, content) in enumerate(messages.items(), first)
+            for name, content in messages.items()
         ]
         file = self.data.with_suffix(".jsonl")
         file.write_text("".join(json.dumps(line) + "\n" for line in lines))
         self.run("import", file, "--drain")
 
-    def facts(self) -> dict[str, str]:
+    def facts(self, *args: str) -> dict[str, dict[str, Any]]:
         """What is live, by its words."""
-        return {fact["content"]: fact["node_id"] for fact in self.json("facts", "--subject", "Ida")}
+        return {fact["content"]: fact for fact in self.json("facts", *args)}
 
     def rows(self, sql: str) -> list[Any]:
         return rows(self.file, sql)
 
-    def written(self, *args: str) -> str:
-        """Runs a command while a writer and its workers run."""
-        with start_cli("up", "--workers", "0", env=self.env()) as up:
-            wait_until(lambda: self._is_up(up), 30.0)
-            return self.run(*args)
-
-    def _is_up(self, up: Any) -> bool:
-        return bool(redis_py.Redis.from_url(self._url).exists("mnemolog:{default}:progress")) or up.poll() is not None
-
     def drain(self) -> None:
-        """Lets a writer fold what is published and do what is due."""
-        file = self.data.with_suffix(".empty.jsonl")
-        file.write_text("")
-        self.run("import", file, "--drain")
+        """Lets a writer fold what is published, and workers do what is due."""
+        self.bring({})
+
+    def asked(self) -> int:
+        """How many questions the models were asked by now."""
+        return sum(sum(server.counters.requests.values()) for server in self._servers.values())
 
     def verify(self) -> None:
         assert self.json("replay", "--verify")["equal"] is True
@@ -126,6 +134,7 @@ def place(redis: redis_py.Redis, redis_url: str, tmp_path: Path) -> Iterator[Pla
         servers = {
             "first": stack.enter_context(ModelServer(script(FOUND))),
             "second": stack.enter_context(ModelServer(script(OTHER))),
+            "third": stack.enter_context(ModelServer(script(REWORDED))),
         }
         append(redis, [created()])
         place = Place(redis_url, tmp_path / "data", servers)
@@ -158,3 +167,189 @@ def test_the_difference_is_what_the_second_model_says_otherwise_and_nothing_else
     assert place.run("shadow", "drop") == "dropped\n"
     place.run("shadow", "show", status=2)
     place.verify()
+
+
+def test_what_a_shadow_costs_is_said_before_anybody_is_asked(place: Place) -> None:
+    asked = place.asked()
+    told = place.run("shadow", "--model", "second", model="second", status=1)
+    assert "jobs on 6 messages" in told
+    assert "US dollars" in told
+    assert place.asked() == asked
+    assert not place.folder.exists()
+
+
+def test_a_promoted_shadow_replays_and_what_a_person_said_still_stands(place: Place) -> None:
+    facts = place.facts()
+    place.run("correct", facts["Ida's dog is called Rex."]["node_id"], "Ida's dog is called Max.")
+    place.run("confirm", facts["Ida works at Bolt."]["node_id"])
+    place.drain()
+    assert "Ida's dog is called Rex." not in place.facts()
+    mine = [fact for content, fact in place.facts().items() if "Max" in content]
+    assert len(mine) == 1
+    found = place.json("shadow", "--model", "second", "--yes", model="second")
+    assert found["decisions"] == []
+    assert said(found["diff"]["added"]) == ["Ida lives in Berlin."]
+    asked = place.asked()
+    assert place.json("shadow", "promote")["effects"]["decisions"] == []
+    place.drain()
+    after = place.facts()
+    assert after.keys() == {
+        mine[0]["content"],
+        "Ida drinks green tea.",
+        "Ida works at Bolt.",
+        "Ida lives in Berlin.",
+    }
+    assert after["Ida works at Bolt."]["pinned"] is True
+    assert after[mine[0]["content"]]["node_id"] == mine[0]["node_id"]
+    assert place.facts("--all")["Ida works at Acme."]["status"] == "superseded"
+    assert place.facts("--all")["Ida's dog is called Rex."]["status"] == "corrected"
+    assert place.json("jobs", "list") == []
+    assert place.asked() == asked
+    assert not place.folder.exists()
+    assert place.json("dead-letters", "list") == []
+    place.verify()
+    place.run("replay")
+    place.verify()
+
+
+def test_what_was_decided_holds_for_a_fact_that_comes_back_in_other_words(place: Place) -> None:
+    facts = place.facts()
+    place.run("forget", facts["Ida plays the violin."]["node_id"], "--yes")
+    place.run("correct", facts["Ida's dog is called Rex."]["node_id"], "Ida's dog is called Max.")
+    place.run("confirm", facts["Ida works at Bolt."]["node_id"])
+    place.drain()
+    found = place.json("shadow", "--model", "third", "--yes", model="third")
+    assert found["decisions"] == []
+    place.run("shadow", "promote")
+    place.drain()
+    after = place.facts("--all")
+    assert "Ida is with Bolt now." in after
+    assert after["Ida is with Bolt now."]["pinned"] is True
+    assert after["Ida is a violinist."]["status"] == "forgotten"
+    assert after["Ida has a dog, Rex."]["status"] == "corrected"
+    assert len(place.facts()) == 3
+    place.verify()
+
+
+def test_a_decision_that_no_longer_finds_its_fact_is_told_and_stops_the_promotion(place: Place) -> None:
+    place.run("forget", place.facts()["Ida plays the violin."]["node_id"], "--yes")
+    place.drain()
+    found = place.json("shadow", "--model", "second", "--yes", model="second")
+    assert [decision["kind"] for decision in found["decisions"]] == ["forgotten"]
+    assert "no longer find their fact" in place.run("shadow", "promote", status=2)
+    place.drain()
+    assert place.rows("SELECT 1 FROM events WHERE type = 'outcomes_voided'") == []
+    place.run("shadow", "promote", "--force")
+    place.drain()
+    assert "Ida lives in Berlin." in place.facts()
+    assert "Ida plays the violin." not in place.facts("--all")
+    place.verify()
+
+
+def test_what_was_said_since_keeps_its_facts_and_is_judged_with_the_new_ones(place: Place) -> None:
+    place.json("shadow", "--model", "second", "--yes", model="second")
+    place.bring({"m6": "I joined Coil today."})
+    assert "Ida works at Bolt." not in place.facts()
+    place.run("confirm", place.facts()["Ida drinks tea."]["node_id"])
+    place.drain()
+    assert "no longer find their fact" in place.run("shadow", "promote", status=2)
+    place.run("unpin", place.facts()["Ida drinks tea."]["node_id"])
+    place.drain()
+    place.run("shadow", "promote", "--force")
+    place.drain()
+    assert place.facts().keys() == {
+        "Ida's dog is called Rex.",
+        "Ida drinks green tea.",
+        "Ida works at Coil.",
+        "Ida lives in Berlin.",
+    }
+    assert place.facts("--all")["Ida works at Bolt."]["superseded_by"] == place.facts()["Ida works at Coil."]["node_id"]
+    place.verify()
+
+
+def test_a_shadow_that_was_interrupted_goes_on_where_it_stood(place: Place) -> None:
+    asked = place.asked()
+    budget = place.rows("SELECT sum(tokens_in + tokens_out) FROM outcomes")[0][0] + 1_500
+    stopped = place.run(
+        "shadow", "--model", "second", "--yes", model="second", status=1, MNEMOLOG_TOKEN_BUDGET=str(budget)
+    )
+    assert "MNEMOLOG_TOKEN_BUDGET" in stopped
+    some = place.asked() - asked
+    assert some > 0
+    assert "not done" in place.run("shadow", "promote", status=2)
+    assert "already" in place.run("shadow", "--model", "third", "--yes", status=2)
+    found = place.json("shadow", "--model", "second", "--yes", model="second")
+    assert said(found["diff"]["added"]) == ["Ida lives in Berlin."]
+    assert place.asked() - asked == found["after"]["calls"]
+
+
+def test_the_last_messages_alone_are_extracted_again(place: Place) -> None:
+    found = place.json("shadow", "--model", "second", "--last", "2", "--yes", model="second")
+    assert said(found["diff"]["added"]) == ["Ida lives in Berlin."]
+    assert said(found["diff"]["lost"]) == ["Ida plays the violin."]
+    assert found["diff"]["changed"] == []
+    place.run("shadow", "promote")
+    place.drain()
+    assert {"Ida lives in Berlin.", "Ida drinks tea.", "Ida works at Bolt."} <= place.facts().keys()
+    assert "Ida plays the violin." not in place.facts("--all")
+    place.verify()
+
+
+def test_a_shadow_has_prompts_of_its_own(place: Place, tmp_path: Path) -> None:
+    folder = tmp_path / "prompts"
+    folder.mkdir()
+    assert "no prompt" in place.run("shadow", "--model", "second", "--prompts", folder, "--yes", status=2)
+    (folder / "extract.mine.md").write_text("Find what matters.")
+    found = place.json("shadow", "--model", "second", "--prompts", folder, "--yes", model="second")
+    assert found["prompts"][0] == "extract.mine"
+    assert "rules read no prompts" in place.run("shadow", "--model", "rules", "--prompts", folder, "--yes", status=2)
+
+
+def test_the_rules_can_be_a_shadow_that_costs_nothing(place: Place) -> None:
+    asked = place.asked()
+    found = place.json("shadow", "--model", "rules", "--yes")
+    assert found["after"] == {"calls": 0, "tokens_in": 0, "tokens_out": 0, "cost_usd": 0.0}
+    assert place.asked() == asked
+
+
+# ---- undo --------------------------------------------------------------------------------------------------------
+
+
+def test_undoing_shows_what_vanishes_and_what_is_live_again_and_can_be_undone(place: Place) -> None:
+    place.run("confirm", place.facts()["Ida works at Bolt."]["node_id"])
+    place.drain()
+    before = place.facts("--all")
+    hashed = place.json("verify")["content_hash"]
+    shown = place.json("undo", "--source", "session-m3", "--dry-run")
+    assert said(shown["effects"]["diff"]["lost"]) == ["Ida works at Bolt."]
+    assert said(shown["effects"]["revived"]) == ["Ida works at Acme."]
+    assert shown["effects"]["scenes"] == ["career"]
+    assert [decision["kind"] for decision in shown["effects"]["decisions"]] == ["confirmed"]
+    assert "Aborted" in place.run("undo", "--source", "session-m3", status=1)
+    assert place.json("verify")["content_hash"] == hashed
+    undone = place.json("undo", "--source", "session-m3", "--yes")["undone"]
+    place.drain()
+    assert "Ida works at Bolt." not in place.facts("--all")
+    assert "Ida works at Acme." in place.facts()
+    assert place.json("jobs", "list") == []
+    place.verify()
+    again = place.run("undo", "--void", undone[0]["position"], "--yes")
+    assert "facts that come: 1" in again
+    place.drain()
+    assert place.facts("--all").keys() == before.keys()
+    assert place.json("verify")["content_hash"] == hashed
+    place.verify()
+
+
+def test_what_is_to_be_undone_is_chosen_by_engine_job_or_time(place: Place) -> None:
+    everything = place.json("undo", "--engine", "first", "--dry-run")
+    assert len(everything["effects"]["diff"]["lost"]) == 5
+    assert everything["undone"] == []
+    job, ms, seq = place.rows("SELECT job_key, ms, seq FROM outcomes WHERE kind = 'extract' ORDER BY ms, seq")[0]
+    assert place.json("undo", "--job", job[:12], "--dry-run")["outcomes"] == [f"{ms}-{seq}"]
+    later = place.json("undo", "--since", f"{ms}-{seq}", "--dry-run")["outcomes"]
+    assert f"{ms}-{seq}" not in later
+    assert len(later) == place.rows("SELECT count(*) FROM outcomes")[0][0] - 1
+    assert "no outcome" in place.run("undo", "--engine", "nobody", "--yes", status=2)
+    assert "say what" in place.run("undo", "--yes", status=2)
+    assert "nothing was undone at" in place.run("undo", "--void", f"{ms}-{seq}", "--yes", status=2)

@@ -12,6 +12,8 @@ from mnemolog.schema.requests import JobRequeued
 from mnemolog.workers.fold.context import Context, Unfoldable
 
 OPEN = ("due", "failed")
+#: An outcome that names a higher generation is no job's: an invented one must not use the numbers up.
+MOST_NAMED = 500_000
 
 
 def key_of(kind: JobKind, inputs: Sequence[str]) -> str:
@@ -25,8 +27,15 @@ def open_job(ctx: Context, kind: JobKind, inputs: Sequence[str]) -> str:
     newest = ctx.get("SELECT generation, state FROM jobs WHERE job_key = ? ORDER BY generation DESC LIMIT 1", (key,))
     if newest is None or newest[1] != "due":
         void(ctx, key)
-        _insert(ctx, key, 1 if newest is None else newest[0] + 1, kind, msgspec.json.encode(list(inputs)).decode())
+        generation = _next_generation(ctx, key, 0 if newest is None else newest[0])
+        _insert(ctx, key, generation, kind, msgspec.json.encode(list(inputs)).decode())
     return key
+
+
+def _next_generation(ctx: Context, key: str, newest: int) -> int:
+    """One that no outcome has named: what a void took back was handed out, claimed and answered under those numbers."""
+    named = ctx.get("SELECT max(generation) FROM outcomes WHERE job_key = ? AND generation <= ?", (key, MOST_NAMED))
+    return 1 + max(newest, named or 0)
 
 
 def void(ctx: Context, key: str) -> None:
@@ -118,4 +127,4 @@ def job_requeued(ctx: Context, payload: JobRequeued) -> None:
         raise Unfoldable("no_job", f"there is no job {payload.job_key}")
     generation, kind, inputs = newest
     void(ctx, payload.job_key)
-    _insert(ctx, payload.job_key, generation + 1, kind, inputs)
+    _insert(ctx, payload.job_key, _next_generation(ctx, payload.job_key, generation), kind, inputs)
