@@ -172,7 +172,8 @@ CREATE TABLE edges (
     confidence REAL NOT NULL,
     PRIMARY KEY (kind, source, target)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX edges_by_target ON edges (target, kind);
+-- With `valid_from`, since without statistics SQLite takes all edges of a kind for fewer than those of one target.
+CREATE INDEX edges_by_target ON edges (target, kind, valid_from);
 
 CREATE TABLE scenes (
     scene TEXT PRIMARY KEY,
