@@ -17,13 +17,13 @@ from support import Process, run_cli, start_cli, start_python, wait_until
 from support.stories import (
     SmallEmbedder,
     append,
+    contents,
     created,
     drain,
     ingested,
     messages,
     rows,
     said,
-    settings_in,
     top,
 )
 
@@ -40,11 +40,6 @@ from mnemolog.workers.space_writer import SpaceWriter
 
 
 @pytest.fixture
-def space(tmp_path: Path) -> Settings:
-    return settings_in(tmp_path)
-
-
-@pytest.fixture
 def stream(redis: redis_py.Redis) -> Stream:
     append(redis, [created(), *messages(20)])
     return Stream(redis, "default")
@@ -54,10 +49,6 @@ def writer_of(space: Settings, stream: Stream) -> SpaceWriter:
     writer = SpaceWriter(space, stream, SmallEmbedder())
     writer.open()
     return writer
-
-
-def contents(space: Settings) -> set[str]:
-    return {row[0] for row in rows(space.file, "SELECT event_id FROM nodes")}
 
 
 def hand_over(space: Settings, **holder: object) -> None:

@@ -21,8 +21,8 @@ from support.stories import (
     newer,
     rows,
     said,
-    settings_in,
     top,
+    verified,
 )
 
 from mnemolog.schema import archive, keys
@@ -38,11 +38,6 @@ STREAM = keys.stream("default")
 
 
 @pytest.fixture
-def space(tmp_path: Path) -> Settings:
-    return settings_in(tmp_path)
-
-
-@pytest.fixture
 def folded(redis: redis_py.Redis, space: Settings) -> Settings:
     """A space with 30 messages, folded and given back."""
     append(redis, [created(), *messages(30)])
@@ -55,7 +50,7 @@ def contents(space: Settings) -> list[str]:
 
 
 def replays_equal(space: Settings) -> bool:
-    return replay.verify(space, SmallEmbedder(), progress=lambda _: None).equal is True
+    return verified(space).equal is True
 
 
 def diverged(client: redis_py.Redis, space: Settings, kind: str, *words: str) -> None:

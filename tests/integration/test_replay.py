@@ -22,10 +22,11 @@ from support.stories import (
     ingested,
     messages,
     newer,
+    problems,
     rows,
     said,
-    settings_in,
     top,
+    verified,
 )
 
 from mnemolog.projections import vectors
@@ -49,11 +50,6 @@ STREAM = keys.stream("default")
 
 
 @pytest.fixture
-def space(tmp_path: Path) -> Settings:
-    return settings_in(tmp_path)
-
-
-@pytest.fixture
 def folded(redis: redis_py.Redis, space: Settings) -> Settings:
     """A space with a story of many kinds of entries, folded in the sizes in which they came."""
     story = messages(300)
@@ -65,21 +61,9 @@ def folded(redis: redis_py.Redis, space: Settings) -> Settings:
     return space
 
 
-def verified(space: Settings, batch: int = 500) -> Replayed:
-    return replay.verify(space, SmallEmbedder(), batch=batch, progress=lambda _: None)
-
-
 def replayed(client: redis_py.Redis, space: Settings, batch: int = 500) -> Replayed:
     stream = Stream(client, space.space)
     return replay.replay(space, stream, SmallEmbedder(), batch=batch, progress=lambda _: None)
-
-
-def problems(space: Settings) -> tuple[str, ...]:
-    reader = open_reader(space.file)
-    try:
-        return verify(reader).problems
-    finally:
-        reader.close()
 
 
 # ---- equal -------------------------------------------------------------------------------------------------------

@@ -19,26 +19,28 @@ from support import Process, run_cli, start_cli, wait_until
 from support.stories import (
     SmallEmbedder,
     append,
+    contents,
     created,
     drain,
     file_hashes,
     ingested,
     messages,
     newer,
+    problems,
     rows,
     said,
     settings_in,
     top,
+    verified,
 )
 
 from mnemolog.projections.connection import open_reader
-from mnemolog.projections.integrity import verify
 from mnemolog.schema import archive, keys
 from mnemolog.schema.archive import ArchiveWriter
 from mnemolog.schema.errors import DamagedFile, MnemologError, NewerEvent, StaleWriter
 from mnemolog.schema.settings import Settings
 from mnemolog.schema.stream import Stream
-from mnemolog.workers import lease, replay
+from mnemolog.workers import lease
 from mnemolog.workers.background import background_writer
 from mnemolog.workers.housekeeper import SpaceKeeper
 from mnemolog.workers.ingest import Ingest
@@ -47,28 +49,14 @@ from mnemolog.workers.space_writer import SpaceWriter
 
 
 @pytest.fixture
-def space(tmp_path: Path) -> Settings:
-    return settings_in(tmp_path)
-
-
-@pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A writer that tries again at once."""
     monkeypatch.setattr("mnemolog.workers.ingest.PAUSE_S", 0.001)
 
 
-def contents(space: Settings) -> set[str]:
-    return {row[0] for row in rows(space.file, "SELECT event_id FROM nodes")}
-
-
 def sound(space: Settings) -> bool:
-    reader = open_reader(space.file)
-    try:
-        problems = verify(reader).problems
-    finally:
-        reader.close()
-    assert problems == ()
-    return replay.verify(space, SmallEmbedder(), progress=lambda _: None).equal is True
+    assert problems(space) == ()
+    return verified(space).equal is True
 
 
 # ---- disks ---------------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from mnemolog.projections.connection import open_reader
 from mnemolog.projections.embedder import unit_rows
-from mnemolog.projections.integrity import Hashes, hashes
+from mnemolog.projections.integrity import Hashes, hashes, verify
 from mnemolog.schema import keys
 from mnemolog.schema.archive import Entry
 from mnemolog.schema.codec import encode
@@ -28,8 +28,10 @@ from mnemolog.schema.ids import Position
 from mnemolog.schema.log import was_parked
 from mnemolog.schema.policy import Policy
 from mnemolog.schema.settings import Settings
+from mnemolog.workers import replay
 from mnemolog.workers.batches import Batches, decode_all
 from mnemolog.workers.ingest import Ingest
+from mnemolog.workers.replay import Replayed
 from mnemolog.workers.space_file import create_tables, open_for_writing
 
 #: The clock of stories: 2026-03-02T09:00:00Z.
@@ -208,3 +210,22 @@ def drain(ingest: Ingest, done: Callable[[], bool] = lambda: True) -> None:
 
     ask()
     ingest.run(stop, ask)
+
+
+# ---- what a space holds ----------------------------------------------------------------------------------------
+
+
+def contents(settings: Settings) -> set[str]:
+    """The event ids of a space's messages."""
+    return {row[0] for row in rows(settings.file, "SELECT event_id FROM nodes")}
+
+
+def problems(settings: Settings) -> tuple[str, ...]:
+    """What is wrong with a space's file."""
+    with closing(open_reader(settings.file)) as reader:
+        return verify(reader).problems
+
+
+def verified(settings: Settings, batch: int = 500) -> Replayed:
+    """What a replay says of a space's file."""
+    return replay.verify(settings, SmallEmbedder(), batch=batch, progress=lambda _: None)
