@@ -172,8 +172,8 @@ CREATE TABLE edges (
     confidence REAL NOT NULL,
     PRIMARY KEY (kind, source, target)
 ) STRICT, WITHOUT ROWID;
--- With `valid_from`, since without statistics SQLite takes all edges of a kind for fewer than those of one target.
-CREATE INDEX edges_by_target ON edges (target, kind, valid_from);
+-- Without statistics SQLite would read all edges of a kind rather than those of a target where this did not cover them.
+CREATE INDEX edges_by_target ON edges (target, kind, source, valid_from);
 
 CREATE TABLE scenes (
     scene TEXT PRIMARY KEY,
