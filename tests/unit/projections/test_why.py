@@ -8,9 +8,11 @@ import pytest
 from support.folding import ENGINE, START_MS, Memory, cell, days, keys_of
 
 from mnemolog.projections.decisions import decisions
+from mnemolog.projections.logged import events_at
 from mnemolog.projections.why import FactStory, MessageStory, why, why_scene
-from mnemolog.schema.archive import ArchiveWriter
+from mnemolog.schema.archive import ArchiveWriter, Entry, seal
 from mnemolog.schema.cells import Mention
+from mnemolog.schema.ids import Position
 from mnemolog.schema.outcomes import CellsExtracted, ConflictsJudged, ExtractedCell, JobFailed, PairVerdict
 from mnemolog.schema.requests import (
     FactConfirmed,
@@ -31,12 +33,14 @@ def memory(tmp_path: Path) -> Memory:
 
 
 def archived(memory: Memory) -> Path:
-    """The log of a memory as an archive of small segments, the first of them sealed."""
+    """The log of a memory as an archive of small segments, all but the last of them sealed."""
     folder = memory.path.parent / "archive"
-    writer = ArchiveWriter(folder, segment_bytes=2_000)
+    writer = ArchiveWriter(folder, segment_bytes=1_000)
     for entry in memory.log:
         writer.append([entry])
         writer.rotate()
+    for number in writer.unsealed():
+        seal(folder, number)
     writer.close()
     return folder
 
@@ -205,6 +209,20 @@ def test_without_the_archive_a_story_is_told_as_far_as_the_file_knows_it(memory:
     assert story.extraction is not None
     assert story.extraction.raw is None
     assert story.requests == ()
+
+
+def test_events_are_found_at_their_positions_in_whichever_segment_they_are(memory: Memory) -> None:
+    for number in range(40):
+        memory.say(f"Message number {number}.", event_id=f"m{number}")
+    memory.log[-1:] = [Entry(memory.log[-1].position, b"no event")]
+    folder = archived(memory)
+    assert len(list(folder.glob("*.gz"))) > 5
+    places = [entry.position for entry in memory.log]
+    wanted = [*places[::7], places[-1], Position(1, 1), Position(places[3].ms, 999)]
+    assert {position: event.id for position, event in events_at(folder, wanted).items()} == {
+        place: memory.get("SELECT event_id FROM events WHERE ms = ? AND seq = ?", *place) for place in places[::7]
+    }
+    assert events_at(folder, []) == {}
 
 
 def test_decisions_are_those_between_two_positions(memory: Memory) -> None:
