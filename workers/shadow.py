@@ -111,12 +111,14 @@ def drop(settings: Settings) -> bool:
 
 def plan_of(settings: Settings) -> Plan | None:
     """The plan of the shadow that there is."""
-    return _read(folder_of(settings) / "plan.json", Plan)
+    found: Plan | None = _read(folder_of(settings) / "plan.json", Plan)
+    return found
 
 
 def report_of(settings: Settings) -> Report | None:
     """What the shadow found, once it is done."""
-    return _read(folder_of(settings) / "report.json", Report)
+    found: Report | None = _read(folder_of(settings) / "report.json", Report)
+    return found
 
 
 def _read(path: Path, type_: Any) -> Any:

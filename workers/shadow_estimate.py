@@ -55,7 +55,8 @@ def estimate(connection: apsw.Connection, plan: Plan, settings: ModelSettings | 
     Conflicts and scenes are as many as there were; an engine that finds more facts asks more.
     """
     keys = msgspec.json.encode(plan.job_keys).decode("utf-8")
-    counted: dict[JobKind, int] = dict(connection.execute(_JOBS, (keys,)).fetchall())
+    rows: list[Any] = connection.execute(_JOBS, (keys,)).fetchall()
+    counted: dict[JobKind, int] = dict(rows)
     text, messages = connection.execute(_MESSAGES, (keys,)).get
     if plan.last is not None:
         # What follows from the windows that are extracted again is judged and summed up again.
@@ -70,7 +71,11 @@ def estimate(connection: apsw.Connection, plan: Plan, settings: ModelSettings | 
         "resolve": (KNOWN_TOKENS, REPLY_TOKENS),
         "consolidate": (KNOWN_TOKENS, REPLY_TOKENS),
     }
-    by_kind: dict[JobKind, Prompt] = msgspec.structs.asdict(prompts)
+    by_kind: dict[JobKind, Prompt] = {
+        "extract": prompts.extract,
+        "resolve": prompts.resolve,
+        "consolidate": prompts.consolidate,
+    }
     tokens_in = tokens_out = 0.0
     for kind, count in counted.items():
         usual: Any = connection.execute(_USUAL, (kind, msgspec.json.encode(prompts.versions).decode())).get

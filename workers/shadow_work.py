@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import msgspec
 
@@ -85,7 +86,7 @@ class Worker:
         self._work_off("consolidate")
 
     def _requeue(self, kind: JobKind) -> None:
-        rows: Iterable[tuple[str]] = self._shadow.connection.execute(_VOIDED, (kind, self._keys)).fetchall()
+        rows: list[Any] = self._shadow.connection.execute(_VOIDED, (kind, self._keys)).fetchall()
         for (job_key,) in rows:
             self._shadow.append(JobRequeued(job_key=job_key))
 
@@ -102,7 +103,7 @@ class Worker:
                 self._progress(self._done, total)
 
     def _due(self, kind: JobKind) -> list[DueJob]:
-        rows = self._shadow.connection.execute(_DUE, (kind, self._keys)).fetchall()
+        rows: list[Any] = self._shadow.connection.execute(_DUE, (kind, self._keys)).fetchall()
         return [
             DueJob(key, generation, kind, msgspec.json.decode(inputs, type=tuple[str, ...]), made_at)
             for key, generation, inputs, made_at in rows

@@ -38,7 +38,7 @@ from mnemolog.workers.shadow import Report
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
 @click.pass_context
-def shadow(ctx: click.Context, yes: bool, as_json: bool, **wish: Any) -> None:  # noqa: FBT001
+def shadow(ctx: click.Context, /, yes: bool, as_json: bool, **wish: Any) -> None:  # noqa: FBT001
     """Extract the memory again with another engine, beside it, and tell what would be different.
 
     Says first what it will cost. Interrupted, the same command goes on. Nothing changes in the memory itself until

@@ -55,7 +55,9 @@ _SINCE = _Since()
 @no_wait_option
 @json_option
 @pass_context
-def undo(context: Context, yes: bool, dry_run: bool, no_wait: bool, as_json: bool, reason: str, **given: Any) -> None:  # noqa: FBT001
+def undo(
+    context: Context, /, yes: bool, dry_run: bool, no_wait: bool, as_json: bool, reason: str, **given: Any
+) -> None:
     """Take back what engines concluded, after showing what that changes; what people said and asked for stays.
 
     The outcomes stay on the log and can be made to count again. Their jobs are not done again unless you ask

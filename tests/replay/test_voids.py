@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import apsw
+import msgspec
 import pytest
 from support.folding import START_MS, Memory, cell, days
 from support.random_logs import Storyteller, refolded
@@ -18,6 +19,7 @@ from mnemolog.schema.codec import encode
 from mnemolog.schema.controls import OutcomesVoided
 from mnemolog.schema.events import DeadLetterRequeued, Payload
 from mnemolog.schema.ids import Position
+from mnemolog.schema.log import event_of
 from mnemolog.schema.outcomes import CellsExtracted, Engine, ExtractedCell
 from mnemolog.schema.requests import FactConfirmed, FactCorrected, FactsForgotten, JobRequeued
 from mnemolog.workers.batches import Batches, decode_all
@@ -114,6 +116,31 @@ def test_a_job_of_what_was_voided_is_done_again_only_when_asked(memory: Memory, 
     log.add(JobRequeued(job_key=key))
     with closing(fold(tmp_path / "b.db", log.entries)) as con:
         assert rows(con, due) == [(2,)]
+
+
+def test_a_job_that_comes_up_again_has_a_number_that_no_outcome_has_named(memory: Memory, tmp_path: Path) -> None:
+    log = Log(memory)
+    (key, inputs) = memory.get("SELECT job_key, inputs FROM jobs WHERE kind = 'resolve' AND state = 'done'")
+    extracted = next(
+        event.payload
+        for event in map(event_of, log.entries)
+        if isinstance(event.payload, CellsExtracted) and event.payload.cells[0].cell.object == "bolt"
+    )
+    log.void(log.where("cells_extracted", 1), log.where("conflicts_judged"))
+    log.add(JobRequeued(job_key=extracted.job_key))
+    log.add(msgspec.structs.replace(extracted, generation=2))
+    with closing(fold(tmp_path / "a.db", log.entries)) as con:
+        found = rows(con, "SELECT generation, state, inputs FROM jobs WHERE job_key = ?", key)
+        assert found == [(2, "due", inputs)]
+
+
+def test_an_invented_generation_does_not_use_the_numbers_up(memory: Memory, tmp_path: Path) -> None:
+    log = Log(memory)
+    job_key = memory.get("SELECT job_key FROM jobs WHERE kind = 'extract' LIMIT 1")
+    log.add(CellsExtracted(job_key=job_key, generation=1_000_000, engine=Engine(name="invented")))
+    log.add(JobRequeued(job_key=job_key))
+    with closing(fold(tmp_path / "a.db", log.entries)) as con:
+        assert rows(con, "SELECT generation FROM jobs WHERE state = 'due' AND job_key = ?", job_key) == [(2,)]
 
 
 def test_what_a_person_said_of_a_fact_comes_back_with_it(memory: Memory, tmp_path: Path) -> None:
