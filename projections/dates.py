@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Literal
-
-from dateparser.date import DateDataParser
+from importlib import import_module
+from typing import TYPE_CHECKING, Literal
 
 from mnemolog.schema.cells import Granularity
+
+if TYPE_CHECKING:
+    from dateparser.date import DateDataParser
 
 Tense = Literal["past", "future"]
 #: (first day, day after the last, granularity), as if in UTC.
@@ -46,7 +48,8 @@ def whole(day: datetime, period: str) -> Days:
 
 @lru_cache(maxsize=64)
 def _parser(language: str, tense: Tense, today: datetime) -> DateDataParser:
-    return DateDataParser(
+    # It takes as long to load as all the rest of a command: only who asks about a date waits for it.
+    parser: DateDataParser = import_module("dateparser.date").DateDataParser(
         languages=[language],
         settings={
             "RELATIVE_BASE": today.replace(tzinfo=None),
@@ -57,3 +60,4 @@ def _parser(language: str, tense: Tense, today: datetime) -> DateDataParser:
             "TIMEZONE": "UTC",
         },
     )
+    return parser
