@@ -16,7 +16,6 @@ from typing import Literal
 import msgspec
 
 from mnemolog.projections import moment_cjk, moment_phrases
-from mnemolog.projections.dates import Tense
 from mnemolog.projections.moment_cjk import Order
 from mnemolog.projections.moment_grammar import COMMON, TELLING, grammar
 from mnemolog.projections.moment_phrases import Asked, blanked, joined
@@ -67,24 +66,30 @@ def moments(question: str, now: int, utc_offset_min: int = 0) -> tuple[Moment, .
         return ()
     text = _asking(unicodedata.normalize("NFKC", question[:_MAX_CHARS])[:_MAX_CHARS].replace("’", "'"))
     local = _EPOCH + timedelta(milliseconds=now, minutes=utc_offset_min)
-    if _CJK.search(text):
-        tense: Tense = "future" if _CJK_FUTURE.search(text) else "past"
-        found = list(moment_cjk.found_in(text, local, tense))
-        orders = list(moment_cjk.orders_in(text, found))
-    else:
-        language = _language(text)
-        if language is None:
-            return ()
-        words = grammar(language)
-        asked = Asked(text, language, words, local, "future" if words.future.search(text) else "past")
-        found = list(moment_phrases.found_in(asked))
-        orders = [*_events(asked, found), *_orders(asked)]
+    found, orders = _read_unspaced(text, local) if _CJK.search(text) else ([], [])
+    if not found and not orders:
+        found, orders = _read_spaced(text, local)
     # A time inside the words for an event is the event's, not that of what is asked for.
     told = [one for one in found if not any(first <= one.place < last for _, first, last, _ in orders)]
     return (
         *(_span(text, one, utc_offset_min) for one in joined(sorted(told, key=lambda one: one.place))),
         *(Moment(MIN_MS, MAX_MS, said, kind) for kind, _, _, said in orders),
     )
+
+
+def _read_unspaced(text: str, local: datetime) -> tuple[list[Found], list[Order]]:
+    found = list(moment_cjk.found_in(text, local, "future" if _CJK_FUTURE.search(text) else "past"))
+    return found, list(moment_cjk.orders_in(text, found))
+
+
+def _read_spaced(text: str, local: datetime) -> tuple[list[Found], list[Order]]:
+    language = _language(text)
+    if language is None:
+        return [], []
+    words = grammar(language)
+    asked = Asked(text, language, words, local, "future" if words.future.search(text) else "past")
+    found = list(moment_phrases.found_in(asked))
+    return found, [*_events(asked, found), *_orders(asked)]
 
 
 def _asking(text: str) -> str:

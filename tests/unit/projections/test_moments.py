@@ -372,6 +372,10 @@ def test_what_is_asked_about_the_future_lies_ahead() -> None:
     assert _told("What will happen in May?") == ["2024-05-01..2024-06-01"]
 
 
+def test_a_name_in_another_script_does_not_hide_a_time() -> None:
+    assert _told("What did 山田 say last week?") == ["2023-08-07..2023-08-14"]
+
+
 def test_of_a_long_text_only_the_sentences_that_ask_are_read() -> None:
     talk = "Today is a fine day and I walked for a long while along the river with my neighbours. " * 3
     assert _told(talk + "What did I eat in May?") == ["2023-05-01..2023-06-01"]
