@@ -22,7 +22,7 @@ KNOWN_TOKENS = 800
 
 _USUAL = """
     SELECT avg(tokens_in), avg(tokens_out) FROM outcomes
-    WHERE kind = ? AND calls = 1 AND tokens_in > 0 AND prompt_version IN (SELECT value FROM json_each(?))
+    WHERE kind = ? AND calls = 1 AND tokens_in > 0 AND prompt_version = ?
 """
 _JOBS = """
     SELECT kind, count(*) FROM (
@@ -55,40 +55,45 @@ def estimate(connection: apsw.Connection, plan: Plan, settings: ModelSettings | 
     Conflicts and scenes are as many as there were; an engine that finds more facts asks more.
     """
     keys = msgspec.json.encode(plan.job_keys).decode("utf-8")
-    rows: list[Any] = connection.execute(_JOBS, (keys,)).fetchall()
-    counted: dict[JobKind, int] = dict(rows)
     text, messages = connection.execute(_MESSAGES, (keys,)).get
-    if plan.last is not None:
-        # What follows from the windows that are extracted again is judged and summed up again.
-        counted |= {"resolve": counted.get("extract", 0), "consolidate": counted.get("extract", 0)}
+    counted = _counted(connection, plan, keys)
     jobs = sum(counted.values())
     if settings is None:
         return Estimate(messages=messages, jobs=jobs, calls=0, tokens_in=0, tokens_out=0, cost_usd=0.0)
-    windows = counted.get("extract", 0)
-    read = count_tokens(text or "") + MESSAGE_TOKENS * messages
+    windows = max(1, counted.get("extract", 0))
+    read = KNOWN_TOKENS + (count_tokens(text or "") + MESSAGE_TOKENS * messages) / windows
     each: dict[JobKind, tuple[float, float]] = {
-        "extract": ((read / windows if windows else 0) + KNOWN_TOKENS, REPLY_TOKENS * messages / max(1, windows)),
-        "resolve": (KNOWN_TOKENS, REPLY_TOKENS),
-        "consolidate": (KNOWN_TOKENS, REPLY_TOKENS),
+        "extract": _one(connection, "extract", prompts, read, REPLY_TOKENS * messages / windows),
+        "resolve": _one(connection, "resolve", prompts, KNOWN_TOKENS, REPLY_TOKENS),
+        "consolidate": _one(connection, "consolidate", prompts, KNOWN_TOKENS, REPLY_TOKENS),
     }
-    by_kind: dict[JobKind, Prompt] = {
-        "extract": prompts.extract,
-        "resolve": prompts.resolve,
-        "consolidate": prompts.consolidate,
-    }
-    tokens_in = tokens_out = 0.0
-    for kind, count in counted.items():
-        usual: Any = connection.execute(_USUAL, (kind, msgspec.json.encode(prompts.versions).decode())).get
-        given, made = usual if usual[0] is not None else each[kind]
-        if usual[0] is None:
-            given += count_tokens(by_kind[kind].instructions) + count_tokens(str(by_kind[kind].schema))
-        tokens_in += count * given
-        tokens_out += count * made
+    tokens_in, tokens_out = (round(sum(count * each[kind][way] for kind, count in counted.items())) for way in (0, 1))
     return Estimate(
         messages=messages,
         jobs=jobs,
         calls=jobs,
-        tokens_in=round(tokens_in),
-        tokens_out=round(tokens_out),
-        cost_usd=settings.cost_usd(round(tokens_in), round(tokens_out)),
+        tokens_in=tokens_in,
+        tokens_out=tokens_out,
+        cost_usd=settings.cost_usd(tokens_in, tokens_out),
     )
+
+
+def _counted(connection: apsw.Connection, plan: Plan, keys: str) -> dict[JobKind, int]:
+    """How many jobs of each kind there are to be done."""
+    rows: list[Any] = connection.execute(_JOBS, (keys,)).fetchall()
+    counted: dict[JobKind, int] = dict(rows)
+    if plan.last is None:
+        return counted
+    # What follows from the windows that are extracted again is judged and summed up again.
+    windows = counted.get("extract", 0)
+    return {"extract": windows, "resolve": windows, "consolidate": windows}
+
+
+def _one(connection: apsw.Connection, kind: JobKind, prompts: Prompts, read: float, made: float) -> tuple[float, float]:
+    """The tokens that one question of a kind takes and gives: as recorded, else by `read` and `made`."""
+    prompt: Prompt = getattr(prompts, kind)
+    usual: Any = connection.execute(_USUAL, (kind, prompt.version)).get
+    if usual[0] is not None:
+        return usual[0], usual[1]
+    told = count_tokens(prompt.instructions) + count_tokens(msgspec.json.encode(prompt.schema).decode("utf-8"))
+    return told + read, made

@@ -56,7 +56,7 @@ _SINCE = _Since()
 @json_option
 @pass_context
 def undo(
-    context: Context, /, yes: bool, dry_run: bool, no_wait: bool, as_json: bool, reason: str, **given: Any
+    context: Context, /, *, yes: bool, dry_run: bool, no_wait: bool, as_json: bool, reason: str, **given: Any
 ) -> None:
     """Take back what engines concluded, after showing what that changes; what people said and asked for stays.
 
