@@ -39,7 +39,7 @@ ADDED = """(n.position_ms, n.position_seq) > (:after_ms, :after_seq)
 
 
 class Span(msgspec.Struct, frozen=True, kw_only=True):
-    """Entries after `after` up to and with `until`, and the clock after `since` up to `now` (UTC milliseconds)."""
+    """Entries after `after` up to and with `until`, and the clock from `since` to `now` (UTC milliseconds)."""
 
     after: Position
     until: Position
@@ -49,11 +49,10 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def between(cls, start: int | Position, end: int | Position) -> Span:
         """From a time on, or after a position, up to and with a time or a position."""
-        if not isinstance(start, Position):
-            start = before(Position(max(0, start), 0))
-        if not isinstance(end, Position):
-            end = Position(max(0, end), MAX_STREAM_PART)
-        return cls(after=start, until=end, since=start.ms, now=end.ms)
+        after = start if isinstance(start, Position) else before(Position(max(0, start), 0))
+        until = end if isinstance(end, Position) else Position(max(0, end), MAX_STREAM_PART)
+        since = start.ms if isinstance(start, Position) else start
+        return cls(after=after, until=until, since=since, now=until.ms)
 
     def bindings(self) -> dict[str, Any]:
         """The parameters of the statements here."""

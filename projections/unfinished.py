@@ -32,8 +32,8 @@ _BY_CLOCK = """
 SELECT n.node_id, n.content, c.subject, n.scene, n.fades_at, n.valid_until, c.due, n.cell_type, n.recorded_at
 FROM cells c JOIN nodes n USING (node_id)
 WHERE c.heir IS NULL AND c.retracted IS NULL AND n.recorded_at <= :now AND (
-    n.fades_at > :since AND n.fades_at <= :now OR n.valid_until > :since AND n.valid_until <= :now
-    OR c.due > :since AND c.due <= :now
+    n.fades_at >= :since AND n.fades_at <= :now OR n.valid_until >= :since AND n.valid_until <= :now
+    OR c.due >= :since AND c.due <= :now
 )
 """
 
@@ -86,7 +86,7 @@ def by_clock(connection: apsw.Connection, span: Span) -> Iterator[Change]:
             ("faded", None if over else fades_at),
         ]
         for kind, moment in moments:
-            if moment is not None and span.since < moment <= span.now and moment > recorded_at:
+            if moment is not None and span.since <= moment <= span.now and moment > recorded_at:
                 yield Change(
                     kind=kind,
                     at=moment,
