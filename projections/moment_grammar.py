@@ -47,6 +47,7 @@ class Grammar(msgspec.Struct, frozen=True, kw_only=True):
     told_after: dict[str, frozenset[str]]
     habit: re.Pattern[str]
     future: re.Pattern[str]
+    past: re.Pattern[str]
 
 
 def _forms(table: dict[str, str]) -> dict[str, str]:
@@ -123,6 +124,7 @@ def grammar(language: str) -> Grammar:
         told_after={kind: frozenset(preps.split("|")) for kind, preps in words.get("told_after", {}).items()},
         habit=pattern(words["habit"]),
         future=pattern(rf"\b(?:{words['future']})\b"),
+        past=pattern(rf"\b(?:{words.get('past', _NOTHING)})\b"),
     )
 
 

@@ -26,6 +26,8 @@ Kind = Literal["span", "first", "last", "before", "after"]
 
 #: A time is looked for in this many characters of a question.
 _MAX_CHARS = 1_000
+#: No question tells more times than this; what goes on is a list.
+_MOST_SPANS = 8
 #: A text of so many characters is taken as a whole.
 _SHORT = 200
 _QUESTION = re.compile(r"[^.!?。\n]+\?")
@@ -57,7 +59,7 @@ class Moment(msgspec.Struct, frozen=True):
 
 
 def moments(question: str, now: int, utc_offset_min: int = 0) -> tuple[Moment, ...]:
-    """The times that a question tells, in the order of its words, then the orders in time.
+    """The times that a question tells, in the order of its words, the first eight; then the orders in time.
 
     `now` is the time of asking (milliseconds, UTC), `utc_offset_min` the minutes that the asker is east of UTC.
     Any text is taken; a text that tells no time, or is asked outside the years 1000 to 9000, gives an empty tuple.
@@ -72,7 +74,7 @@ def moments(question: str, now: int, utc_offset_min: int = 0) -> tuple[Moment, .
     # A time inside the words for an event is the event's, not that of what is asked for.
     told = [one for one in found if not any(first <= one.place < last for _, first, last, _ in orders)]
     return (
-        *(_span(text, one, utc_offset_min) for one in joined(sorted(told, key=lambda one: one.place))),
+        *(_span(text, one, utc_offset_min) for one in joined(sorted(told, key=lambda one: one.place))[:_MOST_SPANS]),
         *(Moment(MIN_MS, MAX_MS, said, kind) for kind, _, _, said in orders),
     )
 
@@ -87,7 +89,8 @@ def _read_spaced(text: str, local: datetime) -> tuple[list[Found], list[Order]]:
     if language is None:
         return [], []
     words = grammar(language)
-    asked = Asked(text, language, words, local, "future" if words.future.search(text) else "past")
+    ahead = words.future.search(text) and not words.past.search(text)
+    asked = Asked(text, language, words, local, "future" if ahead else "past")
     found = list(moment_phrases.found_in(asked))
     return found, [*_events(asked, found), *_orders(asked)]
 
@@ -135,7 +138,7 @@ def _event(asked: Asked, kind: Literal["before", "after"], match: re.Match[str] 
     if not asked.text[: match.start()].strip():
         event = _ASKS_FIRST.sub("", event)
     end = match.start("text") + len(event)
-    spoken = set(_WORD.findall(event.casefold()))
+    spoken = set(_WORD.findall(match.string[match.start("text") : end].casefold()))
     if not spoken <= asked.words.empty and not event[:1].isdigit():
         yield kind, match.start(), end, event.strip()
 
