@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 import apsw
 import redis
@@ -76,6 +77,7 @@ class Ingest:
             raise self.failures[settings.space]
         stream = Stream(self._client, settings.space)
         writer = SpaceWriter(settings, stream, self._embedder, accept_stream=accept_stream)
+        writer.meanwhile = self._keep_all
         try:
             writer.open()
             try:
@@ -220,6 +222,14 @@ class Ingest:
             writer.inspect()
         self._tell(writer)
         return len(entries)
+
+    def _keep_all(self) -> None:
+        """Keeps all spaces, and says that their writer runs, while the file of one is built again."""
+        for writer in list(self._writers.values()):
+            # What is wrong with one of them is for its own turn to say.
+            with suppress(MnemologError, apsw.Error, OSError):
+                writer.renew_if_due()
+                self._tell(writer)
 
     def _is_due_for_inspection(self, space: str) -> bool:
         return space not in self._set_aside and time.monotonic() - self._inspected.get(space, 0.0) > INSPECT_S

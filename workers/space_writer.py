@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -40,7 +40,8 @@ def _identity(path: Path) -> tuple[int, int] | None:
 class SpaceWriter:
     """Writes one space. `open` takes the lease, `close` gives it back.
 
-    `lock` serialises this process's own transactions: the thread that keeps house takes it too.
+    `lock` serialises this process's own transactions: the thread that keeps house takes it too. `meanwhile` is called
+    now and then while the file is built again, which may take long.
     """
 
     def __init__(self, settings: Settings, stream: Stream, embedder: Embedder, *, accept_stream: bool = False) -> None:
@@ -53,6 +54,7 @@ class SpaceWriter:
         self._accepted = reconcile.NOTHING_ACCEPTED
         self._healed = ""
         self._renewed = 0.0
+        self.meanwhile: Callable[[], None] = lambda: None
 
     # ---- taking and giving back --------------------------------------------------------------------------------
 
@@ -264,12 +266,16 @@ class SpaceWriter:
                 self._is_parked,
                 batch=CATCH_UP_BATCH,
                 at=None,
-                progress=lambda _: self.renew_if_due(),
+                progress=self._rebuilding,
             )
-            index_vectors(side, self.embedder, self.settings.file, lambda _: self.renew_if_due())
+            index_vectors(side, self.embedder, self.settings.file, self._rebuilding)
             self.archive.sync()
             with self.lock:
                 self.epoch = swap(side, self.connection, self.space, self.epoch)
         finally:
             side.close()
             remove(path)
+
+    def _rebuilding(self, _: int) -> None:
+        self.renew_if_due()
+        self.meanwhile()

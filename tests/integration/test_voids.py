@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import redis as redis_py
 from support.jobs import Desk
-from support.stories import OTHER_SALT, SmallEmbedder, append, created, event, file_hashes, rows
+from support.stories import OTHER_SALT, SmallEmbedder, append, created, drain, event, file_hashes, rows, settings_in
 
 from mnemolog.projections.connection import open_reader
 from mnemolog.projections.integrity import verify
@@ -25,6 +25,8 @@ from mnemolog.schema.requests import JobRequeued
 from mnemolog.schema.stream import Stream
 from mnemolog.workers import replay
 from mnemolog.workers.housekeeper import SpaceKeeper
+from mnemolog.workers.ingest import Ingest
+from mnemolog.workers.rebuild import build
 
 FACTS = "SELECT content FROM cells JOIN nodes USING (node_id) ORDER BY content"
 
@@ -269,3 +271,30 @@ def test_readers_see_the_old_facts_or_the_new_ones(desk: Desk) -> None:
     with closing(open_reader(desk.settings.file)) as reader:
         assert len(reader.execute(FACTS).fetchall()) == 1
     assert Position(*position(desk, "void")) == desk.writer.position
+
+
+def test_other_spaces_are_kept_while_one_is_built_again(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = outcome(desk, "%Acme%")
+    desk.dispatcher.close()
+    desk.writer.close()
+    append(desk.client, [created(space="other")], space="other")
+    other = settings_in(tmp_path, "other", lease_s=0.001)
+    ingest = Ingest(desk.client, SmallEmbedder())
+    ingest.hold(desk.settings)
+    ingest.hold(other)
+    renewed = []
+
+    def built(*args: Any, **more: Any) -> Any:
+        renewed.append(rows(other.file, "SELECT renewed_at FROM lease")[0])
+        done = build(*args, **more)
+        renewed.append(rows(other.file, "SELECT renewed_at FROM lease")[0])
+        return done
+
+    monkeypatch.setattr("mnemolog.workers.space_writer.build", built)
+    append(desk.client, [void(where)])
+    drain(ingest, lambda: len(renewed) == 2)
+    assert renewed[0] < renewed[1]
+    desk.writer, desk.dispatcher = (again := Desk(desk.client, desk.url, desk.settings.data)).writer, again.dispatcher
+    assert len(desk.rows(FACTS)) == 1
