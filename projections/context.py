@@ -37,21 +37,22 @@ FACTS = 20
 SCENES = 3
 #: The first of the messages, whose facts are told even where their own wording has nothing of the question.
 LEADING_MESSAGES = 5
-#: In the order of worth a fact stands for so many messages, the first scene behind so many, a scene for so many.
-_MESSAGES_A_FACT = 2
-_FIRST_SCENE = 6
-_MESSAGES_A_SCENE = 8
+#: In the order of worth the first of a kind has this place, and each further one so many places more.
+_STRONG, _WEAK, _SCENE, _MESSAGE = (0, 2), (20, 4), (10, 8), (0, 1)
 #: So many messages are looked for: no more could stand in the budget.
 _TOKENS_A_MESSAGE = 16
 _MOST_MESSAGES = 100
 #: The first messages are told in so much of the budget, the others in less: of a longer one the passage that answers.
-_WHOLE_FIRST = 4
+_WHOLE_FIRST = 3
 _WHOLE_SHARE = 0.1
-_PASSAGE_SHARE = 0.026
+_PASSAGE_SHARE = 0.024
 _LEAST_TOKENS = 24
 #: What is told has this share of the weight of the question's terms in or around it, or is this similar to it.
 _MIN_COVERAGE = 0.05
 _MIN_SIMILARITY = 0.2
+#: A fact that answers has as much as this; another is told when most that was said has been.
+_STRONG_COVERAGE = 0.3
+_STRONG_SIMILARITY = 0.4
 #: A fact tells a message when it has so much of what the message says.
 _TOLD = 0.8
 #: So much of a text is enough to see how many tokens its characters make.
@@ -121,9 +122,9 @@ def context(
     with read_transaction(connection):
         # What was forgotten since then is not told either.
         said = _told_once([one for one in heard if _is_shown(connection, one)])[:most]
-        known = _facts(connection, hits, [] if filters.narrows else said, now)
-        told = pack(_offers(connection, query, known, said, now, budget), now, budget)
-        cited = {one.node_id: one.event_ids for one in (*known, *said)}
+        strong, weak = _facts(connection, hits, [] if filters.narrows else said, now)
+        told = pack(_offers(connection, query, strong, weak, said, now, budget), now, budget)
+        cited = {one.node_id: one.event_ids for one in (*strong, *weak, *said)}
         return _packed(connection, told, cited, now)
 
 
@@ -182,6 +183,10 @@ def _is_relevant(found: Result) -> bool:
     return tied or scores["coverage"] >= _MIN_COVERAGE or scores["similarity"] >= _MIN_SIMILARITY
 
 
+def _is_strong(found: Result) -> bool:
+    return found.scores["coverage"] >= _STRONG_COVERAGE or found.scores["similarity"] >= _STRONG_SIMILARITY
+
+
 def _told_once(said: Iterable[Result]) -> list[Result]:
     """Of messages by the same speaker in the same words the best one."""
     kept: dict[tuple[str | None, str | None, str], Result] = {}
@@ -190,17 +195,26 @@ def _told_once(said: Iterable[Result]) -> list[Result]:
     return list(kept.values())
 
 
-def _facts(connection: apsw.Connection, hits: Iterable[Result], said: list[Result], now: int) -> list[Fact]:
-    """The live facts that were hit, then those that took the place of what the first messages say; none twice."""
-    wanted = dict.fromkeys(hit.node_id for hit in hits)
-    for message in said[:LEADING_MESSAGES]:
-        derived = connection.execute(_DERIVED, (episode_id(message.event_ids[0]),)).fetchall()
-        wanted |= dict.fromkeys(_standing(connection, str(node_id), now) for (node_id,) in derived)
-    live = {fact.node_id: fact for fact in facts(connection, now, node_ids=wanted)}
+def _facts(
+    connection: apsw.Connection, hits: Sequence[Result], said: Iterable[Result], now: int
+) -> tuple[list[Fact], list[Fact]]:
+    """The live facts that answer, and those that may say more; none twice.
+
+    The first are hits, and what took the place of what the first messages say; the others are weaker hits, and what
+    else was taken from the first messages.
+    """
+    strong = dict.fromkeys(hit.node_id for hit in hits if _is_strong(hit))
+    weak = dict.fromkeys(hit.node_id for hit in hits)
+    for message in list(said)[:LEADING_MESSAGES]:
+        for (derived,) in connection.execute(_DERIVED, (episode_id(message.event_ids[0]),)).fetchall():
+            standing = _standing(connection, str(derived), now)
+            (weak if standing == derived else strong)[standing] = None
+    live = {fact.node_id: fact for fact in facts(connection, now, node_ids=[*strong, *weak])}
     kept: dict[tuple[str, str], Fact] = {}
-    for fact in (live[node_id] for node_id in wanted if node_id in live):
+    for fact in (live[node_id] for node_id in (*strong, *weak) if node_id in live):
         kept.setdefault((fact.subject, " ".join(terms(fact.content))), fact)
-    return list(kept.values())
+    found = list(kept.values())
+    return [fact for fact in found if fact.node_id in strong], [fact for fact in found if fact.node_id not in strong]
 
 
 def _standing(connection: apsw.Connection, node_id: str, now: int) -> str:
@@ -225,13 +239,20 @@ def _scenes(connection: apsw.Connection, known: Iterable[Fact], now: int) -> lis
 
 
 def _offers(
-    connection: apsw.Connection, query: str, known: list[Fact], said: list[Result], now: int, budget: int
+    connection: apsw.Connection,
+    query: str,
+    strong: Sequence[Fact],
+    weak: Sequence[Fact],
+    said: Sequence[Result],
+    now: int,
+    budget: int,
 ) -> Iterator[Iterator[Told]]:
     """What is to be told, the worthiest first; last the messages that facts tell already."""
     wanted = _weights(query, said)
+    topics = _scenes(connection, strong, now)
     told: list[set[str]] = []
     again: list[list[Line]] = []
-    for one, place in _by_turns(known, _scenes(connection, known, now), said):
+    for one, place in _by_turns(strong, weak, topics, said):
         if isinstance(one, Result):
             ways = _message_lines(one, wanted, budget, place)
             if _is_told(one, told):
@@ -251,14 +272,13 @@ def _ways(connection: apsw.Connection, lines: Iterable[Line], now: int) -> Itera
 
 
 def _by_turns(
-    known: Iterable[Fact], topics: Iterable[str], said: Iterable[Result]
+    strong: Iterable[Fact], weak: Iterable[Fact], topics: Iterable[str], said: Iterable[Result]
 ) -> Iterator[tuple[Fact | str | Result, int]]:
     """What is known and was said in the order of its worth, each with its place among its kind."""
-    turns = [(_MESSAGES_A_FACT * place, 0, place, fact) for place, fact in enumerate(known)]
-    topic_turns = [(_FIRST_SCENE + _MESSAGES_A_SCENE * place, 1, place, topic) for place, topic in enumerate(topics)]
-    message_turns = [(place, 2, place, message) for place, message in enumerate(said)]
-    everything: list[tuple[int, int, int, Fact | str | Result]] = [*turns, *topic_turns, *message_turns]
-    for _, _, place, one in sorted(everything, key=lambda turn: turn[:3]):
+    turns: list[tuple[int, int, Fact | str | Result]] = []
+    for (first, step), kind in ((_STRONG, strong), (_WEAK, weak), (_SCENE, topics), (_MESSAGE, said)):
+        turns += [(first + step * place, place, one) for place, one in enumerate(kind)]
+    for _, place, one in sorted(turns, key=lambda turn: turn[0]):
         yield one, place
 
 
