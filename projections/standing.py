@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnemolog.projections import vectors
-from mnemolog.projections.analysis import query_terms, terms
+from mnemolog.projections.analysis import MAX_QUERY_CHARS, clean, query_terms, terms
 from mnemolog.projections.embedder import Embedder
 from mnemolog.projections.filters import NO_FILTERS, Filters
 from mnemolog.projections.recall import Result, recall
 from mnemolog.projections.wording import Match
+from mnemolog.schema.errors import EngineError
 
 #: As far behind the answer it is looked for a node.
 DEEP = 500
@@ -49,13 +50,18 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """The answer to a question, what comes behind it, and what would without its options, or with each one alone."""
+    """The answer to a question, what comes behind it, and what would without its options, or with each one alone.
+
+    `vector` is that of the question by the model `model`, zeros where the embedder fails.
+    """
 
     question: Question
     given: Sequence[Result]
     ranked: Mapping[str, tuple[int, Result]]
     unfiltered: Mapping[str, tuple[int, Result]]
     alone: Mapping[str, frozenset[str]]
+    model: str
+    vector: NDArray[np.float32]
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -112,7 +118,17 @@ def answer(connection: apsw.Connection, question: Question, embedder: Embedder) 
         ranked,
         _ranks(ask(bare, DEEP)) if options else ranked,
         {name: frozenset(_ranks(ask(one, DEEP))) for name, one in options.items()},
+        once.name,
+        _vector(once, question.query),
     )
+
+
+def _vector(embedder: Embedder, query: str) -> NDArray[np.float32]:
+    try:
+        vector: NDArray[np.float32] = embedder.embed([clean(query)[:MAX_QUERY_CHARS]])[0]
+    except EngineError:
+        return np.zeros(embedder.dimension, np.float32)
+    return vector
 
 
 def _ranks(results: Sequence[Result]) -> dict[str, tuple[int, Result]]:
@@ -137,9 +153,18 @@ def standing(connection: apsw.Connection, asked: Answer, match: Match) -> Standi
         return Standing("no_vector", "its vector is not made yet, so it is found by its words alone", place)
     if match.node_id in asked.ranked:
         return _out_ranked(asked, match.node_id)
+    return _not_relevant(connection, asked, match)
+
+
+def _not_relevant(connection: apsw.Connection, asked: Answer, match: Match) -> Standing:
     shared = sorted(set(query_terms(asked.question.query).terms) & set(terms(match.content)))
     said = f"it shares only {', '.join(shared)} with the question" if shared else "it shares no word with the question"
-    return Standing("not_relevant", f"{said}, and is not among the first {DEEP} in meaning", {"shared": shared})
+    index = vectors.index_in_use(connection)
+    if index.model != asked.model or not asked.vector.any():
+        return Standing("not_relevant", f"{said}, and was searched for by words alone", {"shared": shared})
+    similarity = round(float(vectors.fetch(connection, index, [match.number])[0] @ asked.vector), 4)
+    told = f"{said}, and its meaning is similar by {similarity:.2f} only"
+    return Standing("not_relevant", told, {"shared": shared, "similarity": similarity})
 
 
 def _filtered_out(asked: Answer, node_id: str) -> Standing:

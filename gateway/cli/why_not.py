@@ -25,6 +25,7 @@ from mnemolog.schema.errors import InvalidInput, LogFull, LogRefused, LogUnavail
 
 #: As many entries that are not folded yet are looked through.
 MOST_PENDING = 20_000
+FINDINGS_SHOWN = 12
 #: So often an answer is asked for again because the file changed while it was examined.
 _ATTEMPTS = 5
 
@@ -62,8 +63,10 @@ def why_not(context: Context, /, text: str, as_json: bool, **options: Any) -> No
     if as_json:
         print_json({"text": text, "findings": as_object(found), "not_searched": unsearched})
         return
-    for finding in found:
+    for finding in found[:FINDINGS_SHOWN]:
         _tell(finding)
+    if len(found) > FINDINGS_SHOWN:
+        click.echo(f"… and {len(found) - FINDINGS_SHOWN} more: --json shows them")
     if unsearched:
         click.echo(f"mnemolog: what is not folded yet was not looked at: {unsearched}", err=True)
 

@@ -7,6 +7,7 @@ from contextlib import closing
 from typing import Any
 
 import apsw
+import msgspec
 import pytest
 import redis as redis_py
 from support.folding import Words
@@ -17,10 +18,11 @@ from mnemolog.projections import vectors
 from mnemolog.projections.connection import open_reader, read_transaction
 from mnemolog.projections.filters import Filters
 from mnemolog.projections.reasons import REASONS, Finding, Surroundings
-from mnemolog.projections.standing import Question, answer
+from mnemolog.projections.standing import Question, answer, standing
 from mnemolog.projections.status import waiting
 from mnemolog.projections.why import FactStory, MessageStory, why
 from mnemolog.projections.why_not import why_not
+from mnemolog.projections.wording import matches
 from mnemolog.schema import log, troubles
 from mnemolog.schema.cells import Cell, Evidence
 from mnemolog.schema.controls import OutcomesVoided
@@ -298,6 +300,20 @@ def test_reasons_are_shown_with_what_decides_them(space: Scripted) -> None:
     assert evidence(space, "refused")["refusals"][0]["reason"] == "not_quoted"
     assert evidence(space, "nothing_found")["engine"] == "script"
     assert evidence(space, "in_answer")["rank"] in {1, 2}
+
+
+def test_what_has_too_little_to_do_with_a_question_says_how_little(space: Scripted) -> None:
+    found = space.why_not(*MISSING["not_relevant"])[0]
+    assert found.evidence == {"shared": []}
+    assert "by words alone" in found.detail
+    embedder = space.desk.writer.embedder
+    with closing(space.reader) as connection:
+        asked = answer(connection, question("What does the oven report?"), embedder)
+        with read_transaction(connection):
+            (said,) = matches(connection, VIOLIN)
+            told = standing(connection, msgspec.structs.replace(asked, ranked={}, unfiltered={}, given=()), said)
+    own = embedder.embed([VIOLIN])[0] @ embedder.embed(["What does the oven report?"])[0]
+    assert told.evidence["similarity"] == pytest.approx(own, abs=1e-3)
 
 
 def test_what_waits_says_for_what(space: Scripted) -> None:
