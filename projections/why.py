@@ -75,6 +75,13 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     conclusion: Conclusion | None
 
 
+class Reinforcement(msgspec.Struct, frozen=True):
+    """That a fact was used at a time (UTC milliseconds), and in how many recalls of it."""
+
+    at: int
+    times: int
+
+
 class FactStory(msgspec.Struct, frozen=True, kw_only=True):
     """Why a fact is there, and why it is as it is.
 
@@ -91,7 +98,7 @@ class FactStory(msgspec.Struct, frozen=True, kw_only=True):
     supersedes: tuple[str, ...]
     superseded_by: tuple[str, ...]
     requests: tuple[Decision, ...]
-    reinforced: tuple[tuple[int, int], ...]
+    reinforced: tuple[Reinforcement, ...]
     recalls: tuple[Recorded, ...]
     entities: tuple[str, ...]
     causes: tuple[str, ...]
@@ -194,9 +201,9 @@ def _judgement(connection: apsw.Connection, archive: Path, event_id: str) -> Con
     return None if judged is None else conclusion(archive, judged)
 
 
-def _reinforced(connection: apsw.Connection, node_id: str) -> tuple[tuple[int, int], ...]:
+def _reinforced(connection: apsw.Connection, node_id: str) -> tuple[Reinforcement, ...]:
     rows: list[Any] = connection.execute(_REINFORCED, (node_id,)).fetchall()
-    return tuple(rows)
+    return tuple(Reinforcement(*row) for row in rows)
 
 
 def _requests(connection: apsw.Connection, archive: Path, node_ids: Collection[str]) -> tuple[Decision, ...]:

@@ -148,7 +148,8 @@ def test_what_was_remembered_was_asked_for_and_not_extracted(memory: Memory) -> 
 def test_the_recalls_that_reinforced_a_fact_are_told(memory: Memory) -> None:
     node_id = extract(memory, "I prefer Python.", "a")
     memory.add(NodesRecalled(recalls=((memory.now, (node_id,)), (memory.now + 5, (node_id,)))))
-    assert story_of(memory, node_id).reinforced == ((memory.now, 1), (memory.now + 5, 1))
+    found = [(one.at, one.times) for one in story_of(memory, node_id).reinforced]
+    assert found == [(memory.now, 1), (memory.now + 5, 1)]
 
 
 def test_a_message_tells_its_window_and_what_was_taken_from_it(memory: Memory) -> None:
