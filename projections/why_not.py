@@ -6,7 +6,7 @@ yet, and what engines found and the fold refused; the best match comes first, an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import apsw
@@ -55,23 +55,11 @@ def _once(found: Sequence[Finding]) -> list[Finding]:
     return list(kept.values())
 
 
-def _elsewhere(connection: apsw.Connection, text: str, beside: Surroundings) -> list[Finding]:
+def _elsewhere(connection: apsw.Connection, text: str, beside: Surroundings) -> Iterator[Finding]:
     """What says a text and is no node."""
-    position = position_of(connection)
-    pending = [entry for entry in beside.pending if entry.position > position]
-    found = [
-        Finding(
-            reason="not_folded",
-            detail=f"published at {one.entry.position}; the file is folded up to {position}",
-            kind="entry",
-            match=one.how,
-            content=one.content,
-            evidence={"event_id": one.event_id, "position": one.entry.position, "lag_events": len(pending)},
-        )
-        for one in unfolded(pending, text)
-    ]
-    found += [
-        Finding(
+    yield from _not_folded(connection, text, beside)
+    for letter, piece, how in parked(connection, text):
+        yield Finding(
             reason="parked",
             detail=f"parked at {letter.position} ({letter.reason}: {letter.detail}); it is {letter.state}",
             kind="dead_letter",
@@ -79,10 +67,8 @@ def _elsewhere(connection: apsw.Connection, text: str, beside: Surroundings) -> 
             content=piece,
             evidence={"position": letter.position, "reason": letter.reason, "state": letter.state},
         )
-        for letter, piece, how in parked(connection, text)
-    ]
-    found += [
-        Finding(
+    for off in called_off(connection, beside.archive, text):
+        yield Finding(
             reason="voided",
             detail=f"an outcome at {off.position} said so, and was called off",
             kind="proposal",
@@ -90,10 +76,8 @@ def _elsewhere(connection: apsw.Connection, text: str, beside: Surroundings) -> 
             content=off.content,
             evidence={"position": off.position, "job_key": off.job_key, "event_id": off.event_id},
         )
-        for off in called_off(connection, beside.archive, text)
-    ]
-    found += [
-        Finding(
+    for event_id, refusal in refusals_saying(connection, text):
+        yield Finding(
             reason="refused",
             detail=f"{refusal.reason}: {refusal.detail}",
             kind="proposal",
@@ -101,6 +85,17 @@ def _elsewhere(connection: apsw.Connection, text: str, beside: Surroundings) -> 
             content=text,
             evidence={"event_id": event_id, "reason": refusal.reason},
         )
-        for event_id, refusal in refusals_saying(connection, text)
-    ]
-    return found
+
+
+def _not_folded(connection: apsw.Connection, text: str, beside: Surroundings) -> Iterator[Finding]:
+    position = position_of(connection)
+    pending = [entry for entry in beside.pending if entry.position > position]
+    for one in unfolded(pending, text):
+        yield Finding(
+            reason="not_folded",
+            detail=f"published at {one.entry.position}; the file is folded up to {position}",
+            kind="entry",
+            match=one.how,
+            content=one.content,
+            evidence={"event_id": one.event_id, "position": one.entry.position, "lag_events": len(pending)},
+        )
