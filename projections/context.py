@@ -23,8 +23,8 @@ from mnemolog.projections.filters import NO_FILTERS, Filters
 from mnemolog.projections.packing import LEAST_BUDGET, pack
 from mnemolog.projections.passages import passage
 from mnemolog.projections.recall import Result, recall
-from mnemolog.projections.rendering import Line, Recorded, Told, assemble, tell
-from mnemolog.projections.scenes import holds, scenes
+from mnemolog.projections.rendering import Kind, Line, Recorded, Told, assemble, tell
+from mnemolog.projections.scenes import Scene, holds, scenes
 from mnemolog.projections.tokens import count_tokens
 from mnemolog.schema.ids import Position, episode_id
 
@@ -46,6 +46,7 @@ _MOST_MESSAGES = 100
 _WHOLE_FIRST = 3
 _WHOLE_SHARE = 0.1
 _PASSAGE_SHARE = 0.024
+_SCENE_SHARE = 0.05
 _LEAST_TOKENS = 24
 #: What is told has this share of the weight of the question's terms in or around it, or is this similar to it.
 _MIN_COVERAGE = 0.05
@@ -225,14 +226,14 @@ def _standing(connection: apsw.Connection, node_id: str, now: int) -> str:
     return node_id
 
 
-def _scenes(connection: apsw.Connection, known: Iterable[Fact], now: int) -> list[str]:
+def _scenes(connection: apsw.Connection, known: Iterable[Fact], now: int) -> list[Scene]:
     """The scenes of the facts, best first; one with a single fact says no more than the fact.
 
     One that changed after the time asked about is told where its summary is of what was so then.
     """
-    there = {one.scene: one.updated_at for one in scenes(connection) if one.cells > 1 and one.summary}
-    wanted = [scene for scene in dict.fromkeys(fact.scene for fact in known) if scene in there]
-    return [scene for scene in wanted if there[scene] <= now or holds(connection, scene, now)][:SCENES]
+    there = {one.scene: one for one in scenes(connection) if one.cells > 1 and one.summary}
+    wanted = [there[scene] for scene in dict.fromkeys(fact.scene for fact in known) if scene in there]
+    return [one for one in wanted if one.updated_at <= now or holds(connection, one.scene, now)][:SCENES]
 
 
 # ---- in which order, and how -------------------------------------------------------------------------------------
@@ -251,7 +252,8 @@ def _offers(
     wanted = _weights(query, said)
     topics = _scenes(connection, strong, now)
     told: list[set[str]] = []
-    again: list[list[Line]] = []
+    again: list[Iterable[Line]] = []
+    ways: Iterable[Line]
     for one, place in _by_turns(strong, weak, topics, said):
         if isinstance(one, Result):
             ways = _message_lines(one, wanted, budget, place)
@@ -262,7 +264,7 @@ def _offers(
             told.append(set(terms(one.content)))
             ways = [Line("fact", one.node_id, changes=changes) for changes in (MOST_BEFORE, 1)]
         else:
-            ways = [Line("scene", one)]
+            ways = [_part("scene", one.scene, one.summary, wanted, int(budget * _SCENE_SHARE))]
         yield _ways(connection, ways, now)
     yield from (_ways(connection, ways, now) for ways in again)
 
@@ -272,10 +274,10 @@ def _ways(connection: apsw.Connection, lines: Iterable[Line], now: int) -> Itera
 
 
 def _by_turns(
-    strong: Iterable[Fact], weak: Iterable[Fact], topics: Iterable[str], said: Iterable[Result]
-) -> Iterator[tuple[Fact | str | Result, int]]:
+    strong: Iterable[Fact], weak: Iterable[Fact], topics: Iterable[Scene], said: Iterable[Result]
+) -> Iterator[tuple[Fact | Scene | Result, int]]:
     """What is known and was said in the order of its worth, each with its place among its kind."""
-    turns: list[tuple[int, int, Fact | str | Result]] = []
+    turns: list[tuple[int, int, Fact | Scene | Result]] = []
     for (first, step), kind in ((_STRONG, strong), (_WEAK, weak), (_SCENE, topics), (_MESSAGE, said)):
         turns += [(first + step * place, place, one) for place, one in enumerate(kind)]
     for _, place, one in sorted(turns, key=lambda turn: turn[0]):
@@ -294,15 +296,17 @@ def _weights(query: str, said: Sequence[Result]) -> dict[str, float]:
     return {term: log(1 + len(held) / (1 + sum(term in one for one in held))) for term in query_terms(query).terms}
 
 
-def _message_lines(message: Result, wanted: Mapping[str, float], budget: int, place: int) -> list[Line]:
+def _message_lines(message: Result, wanted: Mapping[str, float], budget: int, place: int) -> Iterator[Line]:
     """The ways of telling a message: whole if it is short or among the first, then the passage that answers best."""
-    sample = message.content[:_SAMPLE_CHARS]
-    tokens = count_tokens(sample)
-    ways: list[Line] = []
     for share in (_WHOLE_SHARE, _PASSAGE_SHARE)[place >= _WHOLE_FIRST :]:
-        most_chars = max(_LEAST_TOKENS, int(budget * share)) * len(sample) // max(1, tokens)
-        if len(message.content) <= most_chars:
-            return [*ways, Line("message", message.node_id)]
-        part = passage(message.content, wanted, most_chars)
-        ways.append(Line("message", message.node_id, part.start, part.end))
-    return ways
+        yield _part("message", message.node_id, message.content, wanted, int(budget * share))
+
+
+def _part(kind: Kind, name: str, text: str, wanted: Mapping[str, float], most_tokens: int) -> Line:
+    """A line that tells a text, or the passage of it that answers best, in about so many tokens."""
+    sample = text[:_SAMPLE_CHARS]
+    most_chars = max(_LEAST_TOKENS, most_tokens) * len(sample) // max(1, count_tokens(sample))
+    if len(text) <= most_chars:
+        return Line(kind, name)
+    part = passage(text, wanted, most_chars)
+    return Line(kind, name, part.start, part.end)

@@ -46,8 +46,8 @@ _SCENE = "SELECT scene, summary, updated_at, stale FROM scenes WHERE scene = ?"
 class Line(msgspec.Struct, frozen=True):
     """A line of a context: `kind` is fact, scene or message, `id` the node's id, or the scene.
 
-    Of a message the characters from `start` up to `end` are told, all of them where `end` is None; of a fact so many
-    of the changes that led to it.
+    Of a message, and of a scene's summary, the characters from `start` up to `end` are told, all of them where `end` is
+    None; of a fact so many of the changes that led to it.
     """
 
     kind: Kind
@@ -167,7 +167,8 @@ def _tell_scene(connection: apsw.Connection, line: Line) -> Told | None:
         return None
     scene, summary, updated_at, stale = found
     changed = "; facts have changed since" if stale else ""
-    return Told(line, f"{_name(scene)}: {as_data(summary)} (summary of {day(updated_at, 0)}{changed})", _TOPICS)
+    text = f"{_name(scene)}: {_part(summary, line)} (summary of {day(updated_at, 0)}{changed})"
+    return Told(line, text, _TOPICS)
 
 
 def _tell_message(connection: apsw.Connection, line: Line) -> Told | None:
@@ -175,13 +176,9 @@ def _tell_message(connection: apsw.Connection, line: Line) -> Told | None:
     if found is None:
         return None
     content, who, occurred_at, seq, event_id, offset = found
-    end = len(content) if line.end is None else line.end
-    # The ellipsis stands for words, not for the spaces around them.
-    left, right = content[: line.start].strip(), content[end:].strip()
-    said = f"{'… ' if left else ''}{as_data(content[line.start : end])}{' …' if right else ''}"
     local = _local(occurred_at, offset)
     headings = (_SAID.format(year=local.year), f"{_WEEKDAYS[local.weekday()]} {local.day} {_MONTHS[local.month - 1]}:")
-    text = f"[{short_id(connection, line.id)}] {_name(who)}: {said}"
+    text = f"[{short_id(connection, line.id)}] {_name(who)}: {_part(content, line)}"
     return Told(line, text, headings, (occurred_at, seq, event_id))
 
 
@@ -198,6 +195,14 @@ def _local(ms: int, offset_min: int) -> datetime:
     """The clock at the place where it was said; at the ends of time, UTC's."""
     local = ms + offset_min * MINUTE
     return _EPOCH + timedelta(milliseconds=local if MIN_MS <= local <= MAX_MS else ms)
+
+
+def _part(text: str, line: Line) -> str:
+    """The part of a text that a line tells."""
+    end = len(text) if line.end is None else line.end
+    # The ellipsis stands for words, not for the spaces around them.
+    left, right = text[: line.start].strip(), text[end:].strip()
+    return f"{'… ' if left else ''}{as_data(text[line.start : end])}{' …' if right else ''}"
 
 
 def _sentence(text: str) -> str:
