@@ -18,6 +18,7 @@ from mnemolog.projections.connection import open_reader
 from mnemolog.projections.integrity import fast_hash, verify
 from mnemolog.schema.archive import Entry
 from mnemolog.schema.cells import Mention
+from mnemolog.schema.errors import DamagedFile
 from mnemolog.schema.ids import Position
 from mnemolog.schema.outcomes import CellsExtracted, ForgetWish, JobFailed
 from mnemolog.schema.recalls import Answer, AnswerLine
@@ -98,6 +99,9 @@ def problems(connection: apsw.Connection) -> tuple[str, ...]:
     reader = open_reader(Path(connection.db_filename("main")))
     try:
         return verify(reader).problems
+    except DamagedFile as error:
+        # A file that another version of the fold wrote, as far as it says, is not looked at.
+        return (f"table space: {error}",)
     finally:
         reader.close()
 
@@ -264,7 +268,10 @@ def test_every_page_that_is_torn_is_noticed(sound: Path, tmp_path: Path) -> None
     size = int.from_bytes(whole[16:18], "big")
     path = tmp_path / "torn.db"
     for page in range(1, len(whole) // size, 3):
-        path.write_bytes(whole[: page * size] + bytes(size) + whole[(page + 1) * size :])
+        torn = whole[: page * size] + bytes(size) + whole[(page + 1) * size :]
+        if torn == whole:
+            continue  # the end of a long value may be nothing but zeros
+        path.write_bytes(torn)
         try:
             with closing(open_reader(path)) as reader:
                 found: tuple[str, ...] = verify(reader).problems
