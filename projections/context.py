@@ -42,12 +42,14 @@ _STRONG, _WEAK, _SCENE, _MESSAGE = (0, 2), (20, 4), (10, 8), (0, 1)
 #: So many messages are looked for: no more could stand in the budget.
 _TOKENS_A_MESSAGE = 16
 _MOST_MESSAGES = 100
-#: The first messages are told in so much of the budget, the others in less: of a longer one the passage that answers.
+#: The shares of the budget that a text may take: a fact or one of the first messages, a later message, a summary; of a
+#: longer one the passage is told that answers. In tokens at least so many.
 _WHOLE_FIRST = 3
 _WHOLE_SHARE = 0.1
 _PASSAGE_SHARE = 0.024
 _SCENE_SHARE = 0.05
 _LEAST_TOKENS = 24
+_LEAST_FACT_TOKENS = 48
 #: What is told has this share of the weight of the question's terms in or around it, or is this similar to it.
 _MIN_COVERAGE = 0.05
 _MIN_SIMILARITY = 0.2
@@ -262,7 +264,7 @@ def _offers(
                 continue
         elif isinstance(one, Fact):
             told.append(set(terms(one.content)))
-            ways = [Line("fact", one.node_id, changes=changes) for changes in (MOST_BEFORE, 1)]
+            ways = _fact_lines(one, wanted, budget)
         else:
             ways = [_part("scene", one.scene, one.summary, wanted, int(budget * _SCENE_SHARE))]
         yield _ways(connection, ways, now)
@@ -294,6 +296,12 @@ def _weights(query: str, said: Sequence[Result]) -> dict[str, float]:
     """How much a term of the question tells one message from another."""
     held = [set(terms(one.content)) for one in said]
     return {term: log(1 + len(held) / (1 + sum(term in one for one in held))) for term in query_terms(query).terms}
+
+
+def _fact_lines(fact: Fact, wanted: Mapping[str, float], budget: int) -> Iterator[Line]:
+    """The ways of telling a fact: with its whole history, with the last change, alone."""
+    line = _part("fact", fact.node_id, fact.content, wanted, max(_LEAST_FACT_TOKENS, int(budget * _WHOLE_SHARE)))
+    return (msgspec.structs.replace(line, changes=changes) for changes in (MOST_BEFORE, 1, 0))
 
 
 def _message_lines(message: Result, wanted: Mapping[str, float], budget: int, place: int) -> Iterator[Line]:

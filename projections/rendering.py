@@ -46,8 +46,8 @@ _SCENE = "SELECT scene, summary, updated_at, stale FROM scenes WHERE scene = ?"
 class Line(msgspec.Struct, frozen=True):
     """A line of a context: `kind` is fact, scene or message, `id` the node's id, or the scene.
 
-    Of a message, and of a scene's summary, the characters from `start` up to `end` are told, all of them where `end` is
-    None; of a fact so many of the changes that led to it.
+    The characters from `start` up to `end` are told of what was said or is known, or of a scene's summary, all of them
+    where `end` is None; and of a fact so many of the changes that led to it.
     """
 
     kind: Kind
@@ -122,8 +122,10 @@ def _tell_fact(connection: apsw.Connection, line: Line, now: int) -> Told | None
     if found is None:
         return None
     changes = before(connection, found, now, line.changes)
-    notes = "; ".join([_attribution(found, changed=bool(changes)), *_notes(found), *_changes(changes, found.since)])
-    return Told(line, f"[{short_id(connection, found.node_id)}] {_sentence(found.content)} ({notes})", _FACTS)
+    notes = "; ".join(
+        [_attribution(found, changed=bool(changes)), *_notes(connection, found, now), *_changes(changes, found.since)]
+    )
+    return Told(line, f"[{short_id(connection, found.node_id)}] {_part(found.content, line)} ({notes})", _FACTS)
 
 
 def _attribution(found: Fact, *, changed: bool) -> str:
@@ -135,13 +137,18 @@ def _attribution(found: Fact, *, changed: bool) -> str:
     return f"{who}, since {since}" if changed or found.slot else f"{who}, {said}"
 
 
-def _notes(found: Fact) -> Iterator[str]:
+_SAID_BY = "SELECT occurred_at <= ?2 FROM nodes WHERE node_id = ?1"
+
+
+def _notes(connection: apsw.Connection, found: Fact, now: int) -> Iterator[str]:
     offset = found.utc_offset_min
+    # That something took its place later was not said yet.
+    ends = found.superseded_by is None or connection.execute(_SAID_BY, (found.superseded_by, now)).get
     if found.note and found.due is not None:
         yield f"planned for {day(found.due, offset)}, outcome unknown"
     elif found.due is not None:
         yield f"due {day(found.due, offset)}"
-    if found.valid_until is not None and found.due is None:
+    if found.valid_until is not None and found.due is None and ends:
         yield f"until {day(found.valid_until - 1, offset)}"
 
 
