@@ -283,6 +283,7 @@ class Ingest:
     def _give_back(self, space: str) -> None:
         writer = self._writers.pop(space)
         steps: tuple[Callable[[], object], ...] = (
+            lambda: self._dispatcher.remove(space),
             lambda: self._housekeeper.remove(space),
             writer.close,
             lambda: self._client.delete(keys.progress(space)),
