@@ -116,8 +116,17 @@ def context(
     most = min(budget // _TOKENS_A_MESSAGE, _MOST_MESSAGES)
 
     def found(limit: int, types: Sequence[str]) -> list[Result]:
-        given = {"filters": filters, "asker": asker, "utc_offset_min": utc_offset_min}
-        results = recall(connection, query, embedder=once, now=now, limit=limit, types=types, **given)
+        results = recall(
+            connection,
+            query,
+            embedder=once,
+            now=now,
+            limit=limit,
+            types=types,
+            filters=filters,
+            asker=asker,
+            utc_offset_min=utc_offset_min,
+        )
         return [result for result in results if _is_relevant(result)]
 
     hits = found(FACTS, CELL_TYPES)
@@ -127,7 +136,8 @@ def context(
         said = _told_once([one for one in heard if _is_shown(connection, one)])[:most]
         strong, weak = _facts(connection, hits, [] if filters.narrows else said, now)
         told = pack(_offers(connection, query, strong, weak, said, now, budget), now, budget)
-        cited = {one.node_id: one.event_ids for one in (*strong, *weak, *said)}
+        cited = {fact.node_id: fact.event_ids for fact in (*strong, *weak)}
+        cited |= {message.node_id: message.event_ids for message in said}
         return _packed(connection, told, cited, now)
 
 
@@ -279,9 +289,13 @@ def _by_turns(
     strong: Iterable[Fact], weak: Iterable[Fact], topics: Iterable[Scene], said: Iterable[Result]
 ) -> Iterator[tuple[Fact | Scene | Result, int]]:
     """What is known and was said in the order of its worth, each with its place among its kind."""
-    turns: list[tuple[int, int, Fact | Scene | Result]] = []
-    for (first, step), kind in ((_STRONG, strong), (_WEAK, weak), (_SCENE, topics), (_MESSAGE, said)):
-        turns += [(first + step * place, place, one) for place, one in enumerate(kind)]
+    kinds: tuple[tuple[tuple[int, int], Iterable[Fact | Scene | Result]], ...] = (
+        (_STRONG, strong),
+        (_WEAK, weak),
+        (_SCENE, topics),
+        (_MESSAGE, said),
+    )
+    turns = [(first + step * place, place, one) for (first, step), kind in kinds for place, one in enumerate(kind)]
     for _, place, one in sorted(turns, key=lambda turn: turn[0]):
         yield one, place
 

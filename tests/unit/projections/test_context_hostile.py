@@ -17,9 +17,8 @@ from mnemolog.projections.context import LEAST_BUDGET, Context, context
 from mnemolog.projections.rendering import render_again
 from mnemolog.projections.tokens import count_tokens
 from mnemolog.schema.outcomes import SceneConsolidated
-from mnemolog.schema.recalled import BEGIN, END, as_data
+from mnemolog.schema.recalled import BEGIN, END, as_data, holds_recalled, without_marker
 from mnemolog.workers.fold.scenes import seen_hash
-from mnemolog.workers.fold.windows import holds_recalled
 
 LINE = re.compile(
     r"\[(?P<id>[0-9a-f]{4,20})\] .+|Facts:|Topics:|Said in \d{4}:|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) \d{1,2} [A-Z][a-z]+:|"
@@ -67,8 +66,7 @@ def is_sound(memory: Memory, found: Context, budget: int) -> bool:
     assert all(matches), [line for line, match in zip(lines[1:-1], matches, strict=True) if not match]
     cited = [match["id"] for match in matches if match and match["id"]]
     assert sorted(resolve(memory.connection, short) for short in cited) == sorted((*found.facts, *found.messages))
-    assert found.text.count("[") - found.text.count("[[") >= len(cited)
-    assert found.text.count("<") == 2
+    assert [without_marker(line) for line in lines[1:-1]] == lines[1:-1]
     unseen = {c for c in found.text if unicodedata.category(c) in {"Cc", "Cf", "Zl", "Zp"}} - set("\n\u200c\u200d")
     assert not unseen
     assert found.tokens == count_tokens(found.text) <= budget
