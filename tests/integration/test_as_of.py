@@ -110,6 +110,7 @@ def test_a_context_and_the_scenes_as_of_a_day_tell_nothing_that_came_later(tmp_p
             text = context(connection, "Which company does Ada work at?", **asked).text
             assert company in text
             assert later not in text
+            assert "until" not in text.partition(company)[2].partition("before")[0]
             summaries = " ".join(scene.summary for scene in scenes_at(connection, at(day)))
             assert company in summaries
             assert later not in summaries
