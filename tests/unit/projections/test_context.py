@@ -12,6 +12,7 @@ from support.folding import ENGINE, START_MS, Memory, Words, cell, days
 
 from mnemolog.projections.citations import resolve, short_id
 from mnemolog.projections.context import CELL_TYPES, LEAST_BUDGET, Context, context
+from mnemolog.projections.filters import Filters
 from mnemolog.projections.recall import recall
 from mnemolog.projections.rendering import Recorded, render_again
 from mnemolog.projections.tokens import count_tokens
@@ -214,3 +215,44 @@ def test_a_context_is_rendered_again_from_its_lines_alone(memory: Memory) -> Non
     assert any(line.end is not None for line in found.lines)
     recorded = msgspec.json.decode(msgspec.json.encode(found.recorded), type=Recorded)
     assert render_again(memory.connection, recorded) == found.text
+
+
+def test_what_was_said_twice_in_the_same_words_is_told_once(memory: Memory) -> None:
+    for number in range(5):
+        memory.say("The  parrot is green." if number else "The parrot is GREEN.", session=f"s{number}")
+    memory.say("The parrot is green.", speaker="Ben")
+    text = ask(memory, "parrot").text.casefold()
+    assert text.count("] ada: the parrot is green.") == 1
+    assert text.count("] ben: the parrot is green.") == 1
+
+
+def test_a_message_that_a_fact_tells_whole_is_told_only_where_there_is_room(memory: Memory) -> None:
+    fact = state(memory, 0, "Ada feeds the parrot at noon.")
+    for number in range(30):
+        memory.say(f"The parrot said word number {number}, and a longer story followed it.", at=START_MS + number)
+    scarce = ask(memory, "Who feeds the parrot at noon?", budget=400)
+    assert scarce.facts == (fact,)
+    assert "Ada: Ada feeds" not in scarce.text
+    ample = ask(memory, "Who feeds the parrot at noon?", budget=3_000)
+    assert "Ada: Ada feeds" in ample.text
+    assert scarce.event_ids[0] == ample.event_ids[0] == "s0:Ada feeds the parrot at noon."
+
+
+def test_a_long_message_is_told_by_what_answers_and_says_that_it_goes_on(memory: Memory) -> None:
+    memory.say("It rained for days. " * 30 + "The parrot speaks Latin. " + "We had tea again. " * 30)
+    (line,) = [line for line in ask(memory, "What does the parrot speak?").text.splitlines() if "Ada: " in line]
+    assert re.fullmatch(r"\[\w{4}\] Ada: … .*The parrot speaks Latin\..* …", line)
+
+
+def test_what_filters_leave_out_is_not_told(memory: Memory) -> None:
+    state(memory, 0, "Ada feeds the parrot at noon.")
+    memory.say("The parrot is green.", at=START_MS + days(5), speaker="Ben", session="other")
+    text = ask(memory, "parrot", filters=Filters(speakers=("Ben",))).text
+    assert "green" in text
+    assert "noon" not in text
+    assert "green" not in ask(memory, "parrot", filters=Filters(before=START_MS + days(1))).text
+
+
+def test_a_context_says_how_far_the_file_was_folded_that_it_is_from(memory: Memory) -> None:
+    changed(memory)
+    assert ask(memory, "Rust").position == str(memory.log[-1].position)
