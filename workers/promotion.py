@@ -7,7 +7,6 @@ writer lets all of it come into force by one rebuild, so no job of it is ever ha
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -70,12 +69,16 @@ class Promotion(msgspec.Struct, frozen=True, kw_only=True):
 def prepared(settings: Settings, embedder: Embedder, plan: Plan, progress: Progress) -> Promotion:
     """What a promotion would append and do, by folding it onto the log as it is now.
 
-    Raises SpaceNotFound without a file, DamagedFile for an archive that does not add up.
+    Raises SpaceNotFound without a file, DamagedFile for an archive that does not add up, and InvalidInput while
+    another process is at work on the shadow.
     """
     now = live(settings)
     tail = [entry.body for entry in shadows.appended(settings)]
-    path = shadows.folder_of(settings) / f"promotion-{os.getpid()}.db"
-    with folded_without(settings, embedder, path, now.position, plan.void_events, progress) as side:
+    path = shadows.folder_of(settings) / "promoted.db"
+    with (
+        shadows.held(settings),
+        folded_without(settings, embedder, path, now.position, plan.void_events, progress) as side,
+    ):
         trial = _Trial(side, now.position)
         for body in tail:
             trial.fold(body)

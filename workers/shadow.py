@@ -4,6 +4,7 @@
     shadow/before.json   what the memory said at that position
     shadow/log/          what was appended to the log in the shadow, so that it goes on after an interruption
     shadow/report.json   once it is done: what is different
+    shadow/lock          held by who is at work on it; the other files are side files of that work
 
 The shadow is the fold of the log up to that position without the outcomes that are replaced, and then of its own log:
 their jobs requeued, the new outcomes, and what people had decided about facts that came anew.
@@ -11,6 +12,7 @@ their jobs requeued, the new outcomes, and what people had decided about facts t
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 from collections.abc import Iterator
@@ -102,11 +104,24 @@ def folder_of(settings: Settings) -> Path:
     return settings.folder / "shadow"
 
 
+@contextmanager
+def held(settings: Settings) -> Iterator[None]:
+    """Keeps other processes away from the shadow. Raises InvalidInput while one is at it."""
+    with (folder_of(settings) / "lock").open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InvalidInput("another process is at work on the shadow of this space") from None
+        yield
+
+
 def drop(settings: Settings) -> bool:
-    """Forgets the shadow; whether there was one."""
-    there = folder_of(settings).exists()
-    shutil.rmtree(folder_of(settings), ignore_errors=True)
-    return there
+    """Forgets the shadow; whether there was one. Raises InvalidInput while somebody works on it."""
+    if not folder_of(settings).exists():
+        return False
+    with held(settings):
+        shutil.rmtree(folder_of(settings))
+    return True
 
 
 def plan_of(settings: Settings) -> Plan | None:
@@ -221,9 +236,12 @@ class Shadow:
 
 @contextmanager
 def opened(settings: Settings, plan: Plan, embedder: Embedder, progress: Progress) -> Iterator[Shadow]:
-    """The shadow as far as it is."""
-    path = folder_of(settings) / f"space-{os.getpid()}.db"
-    with folded_without(settings, embedder, path, plan.at, plan.void_events, progress) as connection:
+    """The shadow as far as it is. Raises InvalidInput while another process is at work on it."""
+    path = folder_of(settings) / "space.db"
+    with (
+        held(settings),
+        folded_without(settings, embedder, path, plan.at, plan.void_events, progress) as connection,
+    ):
         shadow = Shadow(settings, plan, connection)
         try:
             shadow.resume(appended(settings))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -281,6 +282,16 @@ def test_a_shadow_that_was_interrupted_goes_on_where_it_stood(place: Place) -> N
     found = place.json("shadow", "--model", "second", "--yes", model="second")
     assert said(found["diff"]["added"]) == ["Ida lives in Berlin."]
     assert place.asked() - asked == found["after"]["calls"]
+
+
+def test_two_do_not_work_on_one_shadow(place: Place) -> None:
+    place.json("shadow", "--model", "rules", "--yes")
+    with (place.folder / "lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert "another process" in place.run("shadow", "promote", status=2)
+        assert "another process" in place.run("shadow", "drop", status=2)
+    assert place.run("shadow", "drop") == "dropped\n"
+    assert place.run("shadow", "drop") == "there is no shadow\n"
 
 
 def test_the_last_messages_alone_are_extracted_again(place: Place) -> None:
