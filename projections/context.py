@@ -6,24 +6,22 @@ attributed, and nothing in it can end the mark. The same file, question and time
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from math import log
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import apsw
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from mnemolog.projections.analysis import query_terms, terms
-from mnemolog.projections.changes_told import MOST_BEFORE
+from mnemolog.projections.analysis import terms
 from mnemolog.projections.connection import read_transaction
 from mnemolog.projections.embedder import Embedder
 from mnemolog.projections.facts import Fact, facts
 from mnemolog.projections.filters import NO_FILTERS, Filters
+from mnemolog.projections.offers import Found, offers
 from mnemolog.projections.packing import LEAST_BUDGET, pack
-from mnemolog.projections.passages import passage
 from mnemolog.projections.recall import Result, recall
-from mnemolog.projections.rendering import Kind, Line, Recorded, Told, assemble, tell
+from mnemolog.projections.rendering import Line, Recorded, Told, assemble
 from mnemolog.projections.scenes import Scene, holds, scenes
 from mnemolog.projections.tokens import count_tokens
 from mnemolog.schema.ids import Position, episode_id
@@ -37,30 +35,15 @@ FACTS = 20
 SCENES = 3
 #: The first of the messages, whose facts are told even where their own wording has nothing of the question.
 LEADING_MESSAGES = 5
-#: In the order of worth the first of a kind has this place, and each further one so many places more.
-_STRONG, _WEAK, _SCENE, _MESSAGE = (0, 2), (20, 4), (10, 8), (0, 1)
 #: So many messages are looked for: no more could stand in the budget.
 _TOKENS_A_MESSAGE = 16
 _MOST_MESSAGES = 100
-#: The shares of the budget that a text may take: a fact or one of the first messages, a later message, a summary; of a
-#: longer one the passage is told that answers. In tokens at least so many.
-_WHOLE_FIRST = 3
-_WHOLE_SHARE = 0.1
-_PASSAGE_SHARE = 0.024
-_SCENE_SHARE = 0.05
-_LEAST_TOKENS = 24
-_LEAST_FACT_TOKENS = 48
 #: What is told has this share of the weight of the question's terms in or around it, or is this similar to it.
 _MIN_COVERAGE = 0.05
 _MIN_SIMILARITY = 0.2
 #: A fact that answers has as much as this; another is told when most that was said has been.
 _STRONG_COVERAGE = 0.3
 _STRONG_SIMILARITY = 0.4
-#: A fact tells a message when it has so much of what the message says.
-_TOLD = 0.8
-#: So much of a text is enough to see how many tokens its characters make.
-_SAMPLE_CHARS = 2_000
-
 _DERIVED = """
 SELECT e.source FROM edges e JOIN cells c ON c.node_id = e.source
 WHERE e.kind = 'derived_from' AND e.target = ? ORDER BY e.source
@@ -135,7 +118,8 @@ def context(
         # What was forgotten since then is not told either.
         said = _told_once([one for one in heard if _is_shown(connection, one)])[:most]
         strong, weak = _facts(connection, hits, [] if filters.narrows else said, now)
-        told = pack(_offers(connection, query, strong, weak, said, now, budget), now, budget)
+        offered = offers(connection, query, Found(strong, weak, _scenes(connection, strong, now), said), now, budget)
+        told = pack(offered, now, budget)
         cited = {fact.node_id: fact.event_ids for fact in (*strong, *weak)}
         cited |= {message.node_id: message.event_ids for message in said}
         return _packed(connection, told, cited, now)
@@ -246,89 +230,3 @@ def _scenes(connection: apsw.Connection, known: Iterable[Fact], now: int) -> lis
     there = {one.scene: one for one in scenes(connection) if one.cells > 1 and one.summary}
     wanted = [there[scene] for scene in dict.fromkeys(fact.scene for fact in known) if scene in there]
     return [one for one in wanted if one.updated_at <= now or holds(connection, one.scene, now)][:SCENES]
-
-
-# ---- in which order, and how -------------------------------------------------------------------------------------
-
-
-def _offers(
-    connection: apsw.Connection,
-    query: str,
-    strong: Sequence[Fact],
-    weak: Sequence[Fact],
-    said: Sequence[Result],
-    now: int,
-    budget: int,
-) -> Iterator[Iterator[Told]]:
-    """What is to be told, the worthiest first; last the messages that facts tell already."""
-    wanted = _weights(query, said)
-    topics = _scenes(connection, strong, now)
-    told: list[set[str]] = []
-    again: list[Iterable[Line]] = []
-    ways: Iterable[Line]
-    for one, place in _by_turns(strong, weak, topics, said):
-        if isinstance(one, Result):
-            ways = _message_lines(one, wanted, budget, place)
-            if _is_told(one, told):
-                again.append(ways)
-                continue
-        elif isinstance(one, Fact):
-            told.append(set(terms(one.content)))
-            ways = _fact_lines(one, wanted, budget)
-        else:
-            ways = [_part("scene", one.scene, one.summary, wanted, int(budget * _SCENE_SHARE))]
-        yield _ways(connection, ways, now)
-    yield from (_ways(connection, ways, now) for ways in again)
-
-
-def _ways(connection: apsw.Connection, lines: Iterable[Line], now: int) -> Iterator[Told]:
-    return (told for line in lines if (told := tell(connection, line, now)) is not None)
-
-
-def _by_turns(
-    strong: Iterable[Fact], weak: Iterable[Fact], topics: Iterable[Scene], said: Iterable[Result]
-) -> Iterator[tuple[Fact | Scene | Result, int]]:
-    """What is known and was said in the order of its worth, each with its place among its kind."""
-    kinds: tuple[tuple[tuple[int, int], Iterable[Fact | Scene | Result]], ...] = (
-        (_STRONG, strong),
-        (_WEAK, weak),
-        (_SCENE, topics),
-        (_MESSAGE, said),
-    )
-    turns = [(first + step * place, place, one) for (first, step), kind in kinds for place, one in enumerate(kind)]
-    for _, place, one in sorted(turns, key=lambda turn: turn[0]):
-        yield one, place
-
-
-def _is_told(message: Result, told: Iterable[set[str]]) -> bool:
-    """Whether a fact has all that a message says."""
-    own = set(query_terms(message.content).terms)
-    return any(len(own & fact) >= _TOLD * len(own) for fact in told)
-
-
-def _weights(query: str, said: Sequence[Result]) -> dict[str, float]:
-    """How much a term of the question tells one message from another."""
-    held = [set(terms(one.content)) for one in said]
-    return {term: log(1 + len(held) / (1 + sum(term in one for one in held))) for term in query_terms(query).terms}
-
-
-def _fact_lines(fact: Fact, wanted: Mapping[str, float], budget: int) -> Iterator[Line]:
-    """The ways of telling a fact: with its whole history, with the last change, alone."""
-    line = _part("fact", fact.node_id, fact.content, wanted, max(_LEAST_FACT_TOKENS, int(budget * _WHOLE_SHARE)))
-    return (msgspec.structs.replace(line, changes=changes) for changes in (MOST_BEFORE, 1, 0))
-
-
-def _message_lines(message: Result, wanted: Mapping[str, float], budget: int, place: int) -> Iterator[Line]:
-    """The ways of telling a message: whole if it is short or among the first, then the passage that answers best."""
-    for share in (_WHOLE_SHARE, _PASSAGE_SHARE)[place >= _WHOLE_FIRST :]:
-        yield _part("message", message.node_id, message.content, wanted, int(budget * share))
-
-
-def _part(kind: Kind, name: str, text: str, wanted: Mapping[str, float], most_tokens: int) -> Line:
-    """A line that tells a text, or the passage of it that answers best, in about so many tokens."""
-    sample = text[:_SAMPLE_CHARS]
-    most_chars = max(_LEAST_TOKENS, most_tokens) * len(sample) // max(1, count_tokens(sample))
-    if len(text) <= most_chars:
-        return Line(kind, name)
-    part = passage(text, wanted, most_chars)
-    return Line(kind, name, part.start, part.end)
