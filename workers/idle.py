@@ -18,7 +18,8 @@ LOOK_S = 1.0
 AGAIN_S = 60.0
 
 _QUIET = (
-    "SELECT session, last_event FROM sessions WHERE waiting != '[]' AND last_recorded_at <= ? AND last_event IS NOT NULL "
+    "SELECT session, last_event FROM sessions "
+    "WHERE waiting != '[]' AND last_recorded_at <= ? AND last_event IS NOT NULL "
     "ORDER BY last_recorded_at, session LIMIT 200"
 )
 _policies = msgspec.json.Decoder(Policy)
