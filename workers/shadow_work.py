@@ -19,7 +19,6 @@ from mnemolog.schema.requests import JobRequeued
 from mnemolog.schema.settings import Settings
 from mnemolog.workers import shadow as shadows
 from mnemolog.workers.candidates import Vectors
-from mnemolog.workers.engines.budget import OverBudget
 from mnemolog.workers.engines.engine import Engine
 from mnemolog.workers.joint import divided, names_of
 from mnemolog.workers.packing import DueJob, pack, pack_together
@@ -30,6 +29,7 @@ from mnemolog.workers.trial import Live, lost_decisions
 ATTEMPTS = 3
 #: How long to wait where a model's server says so, at most; what it asks beyond that ends the run, to be gone on with.
 MOST_WAIT_S = 60.0
+MOST_REASON_CHARS = 2_000
 
 #: Told how much is done of how much that is known of.
 Progress = Callable[[int, int], None]
@@ -69,6 +69,7 @@ class Worker:
         self._progress = progress
         self._keys = msgspec.json.encode(plan.job_keys).decode("utf-8")
         self._done = 0
+        self._answers = False
 
     def run(self) -> None:
         """Extracts what is to be extracted again, lets people's decisions find their facts, judges and sums up.
@@ -123,32 +124,41 @@ class Worker:
         """What the engine concludes; after some attempts that were spent in vain, that it failed."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return _asked(self._engine, work)
-            except OverBudget:
-                raise
+                outcomes = _asked(self._engine, work)
             except EngineError as error:
                 wait_s = error.retry_after_s or 0.0
-                if wait_s > MOST_WAIT_S or (attempt == ATTEMPTS and not error.calls):
+                if wait_s > MOST_WAIT_S or (attempt == ATTEMPTS and self._is_away(error)):
                     raise
                 failure = error
+            else:
+                self._answers = True
+                return outcomes
             time.sleep(wait_s)
-        spent = Who(
-            name=self._plan.model,
-            calls=failure.calls,
-            tokens_in=failure.tokens_in,
-            tokens_out=failure.tokens_out,
+        return self._given_up(work, failure)
+
+    def _given_up(self, work: AnyWork, failure: EngineError) -> Sequence[Outcome]:
+        """That each job of a work has failed; what it cost is told once."""
+        first = Who(
+            name=self._plan.model, calls=failure.calls, tokens_in=failure.tokens_in, tokens_out=failure.tokens_out
         )
         return [
             JobFailed(
                 job_key=job_key,
                 generation=generation,
-                engine=spent if number == 0 else Who(name=self._plan.model),
+                engine=first if number == 0 else Who(name=self._plan.model),
                 raw=failure.raw,
-                reason=str(failure)[:2_000],
+                reason=str(failure)[:MOST_REASON_CHARS],
                 attempts=ATTEMPTS,
             )
             for number, (job_key, generation) in enumerate(names_of(work))
         ]
+
+    def _is_away(self, error: EngineError) -> bool:
+        """Whether the engine seems to be away: it gave no reply, nor to what was asked before."""
+        replied = bool(error.raw or error.tokens_in or error.tokens_out)
+        away = not (replied or self._answers)
+        self._answers = replied
+        return away
 
 
 def _asked(engine: Engine, work: AnyWork) -> Sequence[Outcome]:

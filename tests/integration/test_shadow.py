@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 import redis as redis_py
-from support import run_cli
+from support import run_cli, start_cli, wait_until
 from support.stories import BEGIN_MS, append, created, rows
 
 from mnemolog.gateway.model_server import ModelServer
 from mnemolog.gateway.model_server.script import Rule, Script
+from mnemolog.schema import keys
 from mnemolog.schema.times import MINUTE, show
 
 TALK = {
@@ -53,7 +54,7 @@ REWORDED: dict[str, dict[str, Any]] = {
 }
 
 
-def script(found: dict[str, dict[str, Any]]) -> Script:
+def script(found: dict[str, dict[str, Any]], *, broken: str = "") -> Script:
     rules = [
         Rule(kind="extract", event_id=name, cells=({"cell_type": "fact", "subject": "I", **cell},))
         for name, cell in found.items()
@@ -62,7 +63,8 @@ def script(found: dict[str, dict[str, Any]]) -> Script:
         Rule(kind="resolve", contents=pair, ruling="supersedes", why="changed")
         for pair in (("Acme", "Bolt"), ("Bolt", "Coil"))
     ]
-    return Script([*rules, *judging])
+    spoilt = [Rule(kind="extract", event_id=broken, text="I would rather not.")] if broken else []
+    return Script([*spoilt, *rules, *judging])
 
 
 class Place:
@@ -77,13 +79,13 @@ class Place:
 
     def env(self, model: str = "first", **more: str) -> dict[str, str]:
         return {
-            **more,
             "MNEMOLOG_DATA": str(self.data),
             "MNEMOLOG_REDIS_URL": self._url,
             "MNEMOLOG_MODEL": "first",
             "OPENAI_BASE_URL": self._servers[model].url,
             "OPENAI_API_KEY": "none",
             "MNEMOLOG_MODEL_PRICE_IN": "1.5",
+            **more,
         }
 
     def run(self, *args: str | Path, model: str = "first", status: int = 0, **more: str) -> str:
@@ -135,6 +137,7 @@ def place(redis: redis_py.Redis, redis_url: str, tmp_path: Path) -> Iterator[Pla
         servers = {
             "first": stack.enter_context(ModelServer(script(FOUND))),
             "second": stack.enter_context(ModelServer(script(OTHER))),
+            "broken": stack.enter_context(ModelServer(script(OTHER, broken="m4"))),
             "third": stack.enter_context(ModelServer(script(REWORDED))),
         }
         append(redis, [created()])
@@ -284,6 +287,24 @@ def test_a_shadow_that_was_interrupted_goes_on_where_it_stood(place: Place) -> N
     assert place.asked() - asked == found["after"]["calls"]
 
 
+def test_a_job_that_the_second_model_cannot_do_is_failed_after_some_attempts_and_the_rest_goes_on(place: Place) -> None:
+    found = place.json("shadow", "--model", "broken", "--yes", model="broken")
+    assert found["failed"] == 1
+    assert said(found["diff"]["added"]) == ["Ida lives in Berlin."]
+    place.run("shadow", "promote")
+    place.drain()
+    assert [job["state"] for job in place.json("jobs", "list")] == ["failed"]
+    place.verify()
+
+
+def test_a_model_that_cannot_be_reached_leaves_the_shadow_to_be_gone_on_with(place: Place) -> None:
+    stopped = place.run("shadow", "--model", "second", "--yes", status=1, OPENAI_BASE_URL="http://127.0.0.1:9/v1")
+    assert stopped
+    assert said(place.json("shadow", "--model", "second", "--yes", model="second")["diff"]["added"]) == [
+        "Ida lives in Berlin."
+    ]
+
+
 def test_two_do_not_work_on_one_shadow(place: Place) -> None:
     place.json("shadow", "--model", "rules", "--yes")
     with (place.folder / "lock").open("ab") as lock:
@@ -364,3 +385,20 @@ def test_what_is_to_be_undone_is_chosen_by_engine_job_or_time(place: Place) -> N
     assert "no outcome" in place.run("undo", "--engine", "nobody", "--yes", status=2)
     assert "say what" in place.run("undo", "--yes", status=2)
     assert "nothing was undone at" in place.run("undo", "--void", f"{ms}-{seq}", "--yes", status=2)
+
+
+def test_beside_a_writer_that_runs_undoing_and_promoting_have_taken_effect_when_they_return(
+    place: Place, redis: redis_py.Redis
+) -> None:
+    place.run("shadow", "--model", "second", "--yes", model="second")
+    with start_cli("ingest", env=place.env()):
+        wait_until(lambda: bool(redis.exists(keys.progress("default"))), 30.0)
+        asked = place.asked()
+        assert place.json("shadow", "promote")["folded"] is True
+        assert "Ida lives in Berlin." in place.facts()
+        undone = place.json("undo", "--engine", "second", "--yes")["undone"]
+        assert [one["folded"] for one in undone] == [True]
+        assert place.facts("--all") == {}
+        place.verify()
+        assert place.json("jobs", "list") == []
+        assert place.asked() == asked
