@@ -16,7 +16,10 @@ def parse(line: str) -> tuple[str, ...]:
     command: click.Command = cli
     path: list[str] = []
     while isinstance(command, click.Group):
-        name, found, words = command.resolve_command(context, [*context._protected_args, *context.args])
+        rest = [*context._protected_args, *context.args]
+        if not rest and command.invoke_without_command:
+            break
+        name, found, words = command.resolve_command(context, rest)
         assert name is not None
         assert found is not None
         path.append(name)
