@@ -63,7 +63,7 @@ def _look(settings: Settings, published: Published) -> Folded | None:
         with read_transaction(connection):
             if not connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'space'").get:
                 return None
-            if position_of(connection) < published.position:
+            if published.position is None or position_of(connection) < published.position:
                 return None
             parked = connection.execute(
                 "SELECT detail FROM dead_letters WHERE ms = ? AND seq = ? AND state = 'parked'", published.position

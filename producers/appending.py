@@ -7,7 +7,6 @@ from typing import Any
 
 import redis
 
-from mnemolog.producers.messages import Outgoing
 from mnemolog.schema import keys
 from mnemolog.schema.errors import LogUnavailable
 
@@ -17,11 +16,11 @@ WAIT_MS = 4_000
 Command = tuple[Any, ...]
 
 
-def commands(key: str, events: Sequence[Outgoing], *, synced: bool) -> list[Command]:
-    """One round trip that appends all events or none; with `synced` it ends when they are on the server's disk."""
-    appends: list[Command] = [("XADD", key, "NOMKSTREAM", "*", keys.BODY_FIELD, event.body) for event in events]
+def commands(key: str, bodies: Sequence[bytes], *, synced: bool) -> list[Command]:
+    """One round trip that appends all encoded events or none; `synced`: it ends when they are on the server's disk."""
+    appends: list[Command] = [("XADD", key, "NOMKSTREAM", "*", keys.BODY_FIELD, body) for body in bodies]
     # A Redis that is almost full would refuse some and take later ones.
-    together = [("MULTI",), *appends, ("EXEC",)] if len(events) > 1 else appends
+    together = [("MULTI",), *appends, ("EXEC",)] if len(bodies) > 1 else appends
     return [*together, ("WAITAOF", 1, 0, WAIT_MS)] if synced else together
 
 

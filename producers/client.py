@@ -11,9 +11,21 @@ import redis
 import stamina
 
 from mnemolog.producers.appending import appendfsync_of, asks_to_wait, commands, ids_in, version_of
-from mnemolog.producers.connecting import PIPELINE, RETRY, clock, lost, new_salt, settings_of, url_of
-from mnemolog.producers.messages import Builder, Message, Outgoing, Published, Time, closing
+from mnemolog.producers.connecting import (
+    PIPELINE,
+    RETRY,
+    RETRY_BEFORE_SPOOLING,
+    clock,
+    lost,
+    new_salt,
+    settings_of,
+    url_of,
+)
+from mnemolog.producers.draining import SPOOLED, Drainer
+from mnemolog.producers.messages import Builder, Message, Outgoing, Published, Time, closing, published
+from mnemolog.producers.spool import DEFAULT_SPOOL_BYTES, Spool
 from mnemolog.schema.endpoint import log_client, translate
+from mnemolog.schema.errors import LogUnavailable, MnemologError
 from mnemolog.schema.events import Payload, Role, SourceType
 from mnemolog.schema.ids import Position
 from mnemolog.schema.stream import Stream
@@ -24,6 +36,11 @@ class Producer:
 
     Without `redis_url` (or MNEMOLOG_REDIS_URL) it uses the server that `mnemolog up` runs for the data folder. Raises
     InvalidSpaceName, and LogUnavailable when there is no server to publish to.
+
+    With `spool`, a folder of this user's alone, what Redis is too full, slow or far away to take is kept there on disk
+    (`Published.spooled`), up to `spool_bytes`, survives a crash, and is published in order when Redis takes it again,
+    by this producer or by the next one with that spool; SpoolFull says that there is no room. Raises InvalidInput for
+    a folder that others may write to.
     """
 
     def __init__(
@@ -33,14 +50,21 @@ class Producer:
         redis_url: str | None = None,
         data: str | Path | None = None,
         client: redis.Redis | None = None,
+        spool: str | Path | None = None,
+        spool_bytes: int = DEFAULT_SPOOL_BYTES,
     ) -> None:
-        settings = settings_of(space, redis_url, data)
-        self.space = settings.space
-        self._stream = Stream(client or log_client(url_of(settings)), self.space)
+        self._settings = settings_of(space, redis_url, data)
+        self.space = self._settings.space
+        self._given = client
+        self._found: Stream | None = None
         self._builder = Builder(self.space, clock)
         self._stream_seen = False
-        self._durability = settings.durability
         self._synced: bool | None = None
+        self._drainer: Drainer | None = None
+        if spool is None:
+            self._stream()
+        else:
+            self._drainer = Drainer(Spool(Path(spool), self.space, spool_bytes), self.append)
 
     def publish(
         self,
@@ -80,11 +104,11 @@ class Producer:
         again is safe where they have event ids.
         """
         events = [self._builder.message(message) for message in messages]
-        published: list[Published] = []
+        done: list[Published] = []
         source = iter(events)
         while chunk := list(islice(source, PIPELINE)):
-            published += self.send_many(chunk)
-        return published
+            done += self.send_many(chunk)
+        return done
 
     def close_session(self, session: str, *, occurred_at: Time | None = None, event_id: str | None = None) -> Published:
         """Says that a session is over; what is published in it later is remembered all the same.
@@ -102,47 +126,91 @@ class Producer:
         return self.send_many([event])[0]
 
     def send_many(self, events: Sequence[Outgoing]) -> list[Published]:
-        """Appends all events in one round trip, or none; all of them again with the same ids when a reply was lost."""
-        for attempt in stamina.retry_context(**RETRY):
-            with attempt:
-                positions = self._append_or_create(events)
-        self._stream_seen = self._stream_seen or bool(events)
-        return [Published(event.event_id, position) for event, position in zip(events, positions, strict=True)]
+        """Appends all events in one round trip, or none; all of them again with the same ids when a reply was lost.
 
-    def _append_or_create(self, events: Sequence[Outgoing]) -> list[Position]:
+        With a spool, what Redis does not take goes there, and so does all that follows until the spool is empty.
+        """
+        if not events:
+            return []
+        bodies = [event.body for event in events]
+        if self._drainer is None:
+            return published(events, self._repeated(bodies, RETRY))
+        return published(events, self._sent_or_spooled(bodies, self._drainer))
+
+    def drain(self) -> int:
+        """Sends what waits in the spool and gives how many events that were; raises as `publish` does."""
+        return self._drainer.drain() if self._drainer else 0
+
+    def _sent_or_spooled(self, bodies: Sequence[bytes], drainer: Drainer) -> list[Position] | None:
+        because: MnemologError | None = None
+        if drainer.spool.is_empty():
+            try:
+                return self._repeated(bodies, RETRY_BEFORE_SPOOLING)
+            except SPOOLED as error:
+                because = error
+        drainer.keep(bodies, because)
+        return None
+
+    def _repeated(self, bodies: Sequence[bytes], retry: dict[str, Any]) -> list[Position]:
+        for attempt in stamina.retry_context(**retry):
+            with attempt:
+                positions = self.append(bodies)
+        return positions
+
+    def append(self, bodies: Sequence[bytes], *, seen: bool = False) -> list[Position]:
+        """Appends encoded events once, in one round trip, all or none. Raises as `publish` does.
+
+        A stream that was `seen` before, by this producer or by the caller, is not begun anew.
+        """
         # Read first: another thread may create the stream and publish to it while this one appends in vain.
-        seen = self._stream_seen
-        added = self._append(events)
-        # A stream that does not exist takes nothing at all, so everything is appended again.
-        if None in added and not seen:
-            self._stream.create(self._builder.creation(new_salt()).body)
-            added = self._append(events)
+        seen = seen or self._stream_seen
+        try:
+            added = self._append(bodies)
+            # A stream that does not exist takes nothing at all, so everything is appended again.
+            if None in added and not seen:
+                self._stream().create(self._builder.creation(new_salt()).body)
+                added = self._append(bodies)
+        except LogUnavailable:
+            # The embedded server may come back at another place.
+            self._found = None if self._settings.redis_url is None else self._found
+            raise
         if None in added:
             raise lost(self.space)
+        self._stream_seen = True
         return [Position.parse(id_) for id_ in added if id_ is not None]
 
-    def _append(self, events: Sequence[Outgoing]) -> list[bytes | None]:
+    def _stream(self) -> Stream:
+        """The stream. Raises LogUnavailable where no server is known."""
+        found = self._found
+        if found is None:
+            found = self._found = Stream(self._given or log_client(url_of(self._settings)), self.space)
+        return found
+
+    def _append(self, bodies: Sequence[bytes]) -> list[bytes | None]:
+        stream = self._stream()
         try:
-            synced = self._is_synced()
-            with self._stream.client.pipeline(transaction=False) as pipe:
-                for command in commands(self._stream.key, events, synced=synced):
+            synced = self._is_synced(stream.client)
+            with stream.client.pipeline(transaction=False) as pipe:
+                for command in commands(stream.key, bodies, synced=synced):
                     pipe.execute_command(*command)
-                return ids_in(pipe.execute(raise_on_error=False), len(events), synced=synced)
+                return ids_in(pipe.execute(raise_on_error=False), len(bodies), synced=synced)
         except redis.RedisError as error:
             raise translate(error, f"append to the stream of space {self.space!r}") from error
 
-    def _is_synced(self) -> bool:
+    def _is_synced(self, client: redis.Redis) -> bool:
         """Whether appends wait for the server's disk; the server is asked once."""
         if self._synced is None:
-            client = self._stream.client
-            self._synced = self._durability == "power" and asks_to_wait(
+            self._synced = self._settings.durability == "power" and asks_to_wait(
                 appendfsync_of(client.config_get("appendfsync")), version_of(client.info("server"))
             )
         return self._synced
 
     def close(self) -> None:
-        """Closes the connections to Redis."""
-        self._stream.client.close()
+        """Closes the connections to Redis; with a spool, after what Redis takes of it at once."""
+        if self._drainer is not None:
+            self._drainer.close()
+        if self._found is not None:
+            self._found.client.close()
 
     def __enter__(self) -> Self:
         return self

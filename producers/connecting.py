@@ -14,6 +14,9 @@ from mnemolog.schema.settings import Settings, from_environment
 #: A reply that was lost is asked for again with the same event id, which the writer folds once.
 RETRY: dict[str, Any] = {"on": LogUnavailable, "attempts": 3, "timeout": 10.0, "wait_initial": 0.02, "wait_max": 0.5}
 
+#: With a spool behind it a producer waits for Redis no longer than for one reply.
+RETRY_BEFORE_SPOOLING: dict[str, Any] = {**RETRY, "attempts": 2, "timeout": 4.0}
+
 PIPELINE = 500
 
 

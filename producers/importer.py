@@ -53,7 +53,7 @@ class ImportEvent(msgspec.Struct, frozen=True):
 
 
 class Imported(msgspec.Struct, frozen=True):
-    """What an import did, in events; `position` is that of the last one published."""
+    """What an import did, in events; `position` is that of the last one that reached the stream, `spooled` wait."""
 
     lines: int
     published: int
@@ -61,6 +61,7 @@ class Imported(msgspec.Struct, frozen=True):
     skipped_bad: int
     sessions: int
     position: Position | None
+    spooled: int = 0
 
 
 _decoder = msgspec.json.Decoder(Line)
@@ -185,6 +186,7 @@ class Importer:
         self._writer_position = writer_position
         self._pause = pause
         self._ahead: deque[Position] = deque()
+        self._spooled = 0
 
     def run(
         self, file: ImportFile, *, skip_bad: bool = False, progress: Callable[[int], None] = lambda _: None
@@ -206,7 +208,7 @@ class Importer:
             already += len(chunk) - len(fresh)
             progress(len(chunk))
         position = self._close_sessions(file) or position
-        return Imported(file.good, published, already, len(file.problems), len(file.sessions), position)
+        return Imported(file.good, published, already, len(file.problems), len(file.sessions), position, self._spooled)
 
     def _outgoing(self, event: ImportEvent) -> Outgoing:
         return self._producer.event(event.payload, event.event_id)
@@ -227,9 +229,10 @@ class Importer:
         if not events:
             return None
         self._wait_for_writer()
-        positions = [published.position for published in self._producer.send_many(events)]
-        self._ahead.extend(positions)
-        return positions[-1]
+        done = self._producer.send_many(events)
+        self._ahead.extend(published.position for published in done if published.position is not None)
+        self._spooled += sum(published.spooled for published in done)
+        return done[-1].position
 
     def _wait_for_writer(self) -> None:
         while len(self._ahead) > AHEAD - CHUNK:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -37,10 +37,14 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Published(msgspec.Struct, frozen=True):
-    """What was acknowledged: the event's id, and its position on the stream."""
+    """What was acknowledged: the event's id, and its position on the stream.
+
+    One that is `spooled` waits on this machine's disk for Redis to take it, and has no position yet.
+    """
 
     event_id: EventId
-    position: Position
+    position: Position | None
+    spooled: bool = False
 
 
 class Outgoing(msgspec.Struct, frozen=True):
@@ -48,6 +52,13 @@ class Outgoing(msgspec.Struct, frozen=True):
 
     event_id: EventId
     body: bytes
+
+
+def published(events: Sequence[Outgoing], positions: Sequence[Position] | None) -> list[Published]:
+    """What became of events: None for positions says that they were spooled."""
+    if positions is None:
+        return [Published(event.event_id, None, spooled=True) for event in events]
+    return [Published(event.event_id, position) for event, position in zip(events, positions, strict=True)]
 
 
 def moment(value: Time) -> tuple[int, int]:

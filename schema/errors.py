@@ -69,6 +69,10 @@ class LogFull(MnemologError):
     exit_status = 3
 
 
+class SpoolFull(LogFull):
+    """Redis takes no events, and the spool on disk has no room for them either; nothing of them was kept."""
+
+
 class LogRefused(MnemologError):
     """Redis answered with an error (password, permissions, wrong type of key, read-only replica)."""
 

@@ -6,12 +6,10 @@ import pytest
 import redis
 
 from mnemolog.producers.appending import appendfsync_of, asks_to_wait, commands, ids_in, version_of
-from mnemolog.producers.messages import Outgoing
 from mnemolog.schema.errors import LogUnavailable
-from mnemolog.schema.ids import EventId
 
-ONE = Outgoing(EventId("a"), b"1")
-TWO = Outgoing(EventId("b"), b"2")
+ONE = b"1"
+TWO = b"2"
 
 
 def test_one_event_is_one_command() -> None:
