@@ -87,6 +87,7 @@ def test_every_help_has_an_example_that_the_command_line_accepts(
     monkeypatch.chdir(tmp_path)
     for name in re.findall(r"\S+\.jsonl", " ".join(examples)):
         (tmp_path / name).touch()
+    (tmp_path / "my-prompts").mkdir()
     parsed = [parse(example) for example in examples]
     assert any(named[: len(path)] == path for named in parsed), help_of(path)
 
