@@ -154,6 +154,11 @@ def is_single_character(term: str) -> bool:
     return _UNSPACED.fullmatch(term) is not None and len(_LETTER.findall(term)) == 1
 
 
+def is_pair(term: str) -> bool:
+    """Whether the term is a pair of characters of an unspaced script, which may be a word or parts of two."""
+    return _UNSPACED.fullmatch(term) is not None and len(_LETTER.findall(term)) > 1
+
+
 @lru_cache(maxsize=20_000)
 def _stem(word: str) -> str:
     stems = _STEMMING(word.encode())

@@ -23,11 +23,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mnemolog.projections.frequencies import TermFrequency
-    from mnemolog.projections.questions import Date
+    from mnemolog.projections.signs import Nearest
     from mnemolog.projections.vectors import VectorIndex
 
 FULLTEXT_CANDIDATES = 100
 VECTOR_CANDIDATES = 50
+FACT_CANDIDATES = 25
+#: Among so many of the nearest nodes facts are looked for; and where fewer than enough of so many are wanted, all that
+#: are wanted are compared.
+_FACTS_LOOKED_AT = 500
+MOST_LOOKED_AT = 4_096
+FACT_TYPES = ("semantic", "procedural", "opinion")
 DATE_CANDIDATES = 30
 _DATES = 3
 #: In files with more nodes than this, frequent words are left out of the search when rarer ones are there.
@@ -47,6 +53,8 @@ _LIVE = f"""n.hidden = 0 AND (n.type = 'episodic' OR (
     ))
     AND NOT EXISTS (SELECT 1 FROM cells r WHERE r.node_id = n.node_id AND r.retracted IS NOT NULL)
 ))"""
+# Of a node's columns in the full-text index only a fact has this one.
+_IS_FACT = "cell_type : (fact OR plan OR preference OR decision OR task OR risk OR procedure OR opinion)"
 _TYPES = "n.type IN (SELECT value FROM json_each(:types))"
 
 # In these {wanted} stands for Wanted.condition.
@@ -63,7 +71,8 @@ _ALL_WANTED = "SELECT n.number FROM nodes AS n WHERE {wanted}"
 _SALIENT = "SELECT n.number FROM nodes AS n WHERE {wanted} ORDER BY n.salience DESC, n.number DESC LIMIT :limit"
 
 _READ = """
-SELECT number, type, substr(content, 1, ?1), speaker, occurred_at, octet_length(content) > ?1
+SELECT number, type, substr(content, 1, ?1), speaker, occurred_at, octet_length(content) > ?1, confidence, decay_rate,
+    last_accessed, salience, valid_from
 FROM nodes WHERE number IN carray(?2)
 """
 _PLACES = """
@@ -87,8 +96,20 @@ _REPLACED = (
     "EXISTS (SELECT 1 FROM edges s WHERE s.target = d.source AND s.kind = 'supersedes' AND s.valid_from <= :now)"
 )
 _OUTDATED = f"""
-SELECT n.number FROM nodes AS n JOIN edges d ON d.target = n.node_id AND d.kind = 'derived_from'
-WHERE n.number IN carray(:numbers) AND n.type = 'episodic' GROUP BY n.number HAVING min({_REPLACED})
+SELECT n.number FROM carray(:numbers) AS c CROSS JOIN nodes AS n ON n.number = c.value
+CROSS JOIN edges AS d ON d.target = n.node_id AND d.kind = 'derived_from' WHERE n.type = 'episodic'
+GROUP BY n.number HAVING min({_REPLACED})
+"""
+# A CROSS JOIN is never reordered: with few nodes asked for, SQLite would read all edges of the kind.
+_FACTS_OF = """
+SELECT n.number FROM carray(:numbers) AS c CROSS JOIN nodes AS m ON m.number = c.value
+CROSS JOIN edges AS d ON d.kind = 'derived_from' AND d.target = m.node_id
+CROSS JOIN nodes AS n ON n.node_id = d.source WHERE {wanted}
+"""
+_SOURCES_OF = """
+SELECT n.number, m.number FROM carray(:numbers) AS c CROSS JOIN nodes AS n ON n.number = c.value
+CROSS JOIN edges AS d ON d.kind = 'derived_from' AND d.source = n.node_id
+CROSS JOIN nodes AS m ON m.node_id = d.target WHERE n.type != 'episodic' AND m.hidden = 0
 """
 _HIDDEN = "SELECT number FROM nodes WHERE number IN carray(?) AND hidden = 1"
 
@@ -108,6 +129,11 @@ class Wanted(msgspec.Struct, frozen=True):
         """Whether a node `n` may be a result, in SQL, by these bindings."""
         return " AND ".join([_LIVE, *([] if self.types is None else [_TYPES]), *filter(None, [self.filters.sql])])
 
+    @property
+    def is_narrow(self) -> bool:
+        """Whether most nodes, which are messages, cannot pass."""
+        return self.types is not None and "episodic" not in self.types
+
     def bindings(self) -> dict[str, Any]:
         """The values to bind: :now, :types and those of the filters."""
         types = {} if self.types is None else {"types": msgspec.json.encode(self.types).decode()}
@@ -125,12 +151,17 @@ class Candidate(msgspec.Struct, frozen=True):
     number: int
     type: str
     turn: Turn
+    confidence: float
+    decay_rate: float
+    last_accessed: int
+    salience: float
+    valid_from: int
 
 
 def by_fulltext(
     con: apsw.Connection, frequencies: Sequence[TermFrequency], nodes: int, wanted: Wanted, limit: int
 ) -> list[int]:
-    """Numbers of wanted nodes that hold a term, best bm25 first."""
+    """Numbers of wanted nodes that hold a term, best bm25 first; then those of facts, which many messages may hide."""
     asked = list(frequencies)
     if nodes > SMALL:
         asked.sort(key=lambda found: found.documents)
@@ -139,7 +170,11 @@ def by_fulltext(
     if not asked:
         return []
     match = " OR ".join(_quoted(found.word) for found in asked)
-    return wanted.numbers(con, _MATCHING, match=match, limit=limit)
+    found = wanted.numbers(con, _MATCHING, match=match, limit=limit)
+    if len(found) < limit or wanted.types is not None:
+        return found
+    facts = wanted.numbers(con, _MATCHING, match=f"({match}) AND {_IS_FACT}", limit=FACT_CANDIDATES)
+    return list(dict.fromkeys([*found, *facts]))
 
 
 def _quoted(word: str) -> str:
@@ -147,12 +182,11 @@ def _quoted(word: str) -> str:
     return f'"{word}"*' if is_single_character(word) else f'"{word}"'
 
 
-def by_date(con: apsw.Connection, dates: Sequence[Date], wanted: Wanted) -> list[int]:
-    """Numbers of the first wanted nodes of each month or day that the question names."""
-    spans = [span for date in dates[:_DATES] if (span := date.span())]
+def by_date(con: apsw.Connection, spans: Sequence[tuple[int, int]], wanted: Wanted) -> list[int]:
+    """Numbers of the first wanted nodes of each span of time (milliseconds, UTC) that the question tells."""
     return [
         number
-        for start, end in spans
+        for start, end in spans[:_DATES]
         for number in wanted.numbers(con, _DURING, start=start, end=end, limit=DATE_CANDIDATES)
     ]
 
@@ -160,21 +194,30 @@ def by_date(con: apsw.Connection, dates: Sequence[Date], wanted: Wanted) -> list
 def by_vector(
     con: apsw.Connection, index: VectorIndex, query: NDArray[np.float32], wanted: Wanted, limit: int
 ) -> list[int]:
-    """Numbers of wanted nodes nearest to the query, nearest first by the signs of the floats.
+    """Numbers of wanted nodes nearest to the query by the signs of the floats, nearest first; then those of facts.
 
-    Nodes that are not wanted are left out after the search, so it is asked for more until enough are wanted; where
-    messages are not wanted, which are most nodes, the others are compared one by one, by their floats.
+    Nodes that are not wanted are left out after the search, so more are looked at until enough are wanted; where most
+    are not wanted, those that are wanted are compared one by one, by their floats.
     """
-    if wanted.types is not None and "episodic" not in wanted.types:
+    if wanted.is_narrow:
         return _nearest_of_all(con, index, query, wanted, limit)
+    near = vectors.nearest(con, index, query)
     k = limit
-    while k <= vectors.MAX_NEAREST:
-        near = vectors.nearest(con, index, query, k)
-        kept = _keep_wanted(con, near, wanted)
-        if len(kept) >= limit or len(near) < k:
-            return kept[:limit]
+    while k <= MOST_LOOKED_AT:
+        kept = _keep_wanted(con, near.first(k), wanted)
+        if len(kept) >= limit or k >= len(near):
+            return kept[:limit] + _near_facts(con, near, wanted)
         k *= 4
     return _nearest_of_all(con, index, query, wanted, limit)
+
+
+def _near_facts(con: apsw.Connection, near: Nearest, wanted: Wanted) -> list[int]:
+    """The nearest facts among the nearest nodes; where there is none, from farther away."""
+    if wanted.types is not None or not con.execute("SELECT EXISTS (SELECT 1 FROM cells)").get:
+        return []
+    facts = msgspec.structs.replace(wanted, types=FACT_TYPES)
+    found = _keep_wanted(con, near.first(_FACTS_LOOKED_AT), facts)
+    return (found or _keep_wanted(con, near.first(MOST_LOOKED_AT), facts))[:FACT_CANDIDATES]
 
 
 def _keep_wanted(con: apsw.Connection, numbers: list[int], wanted: Wanted) -> list[int]:
@@ -188,6 +231,17 @@ def _nearest_of_all(
     numbers = wanted.numbers(con, _ALL_WANTED)
     similarities = vectors.fetch(con, index, numbers) @ query
     return [numbers[place] for place in np.argsort(-similarities, kind="stable")[:limit]]
+
+
+def facts_of(con: apsw.Connection, numbers: Sequence[int], wanted: Wanted) -> list[int]:
+    """The facts that were taken from some messages and are live, of whichever types are wanted."""
+    return msgspec.structs.replace(wanted, types=None).numbers(con, _FACTS_OF, numbers=number_array(numbers))
+
+
+def sources_of(con: apsw.Connection, numbers: Sequence[int]) -> list[tuple[int, int]]:
+    """(fact, message) for all messages that some facts were taken from."""
+    rows: list[Any] = con.execute(_SOURCES_OF, (number_array(numbers),)).fetchall()
+    return rows
 
 
 def outdated(con: apsw.Connection, numbers: Sequence[int], now: int) -> frozenset[int]:
@@ -209,9 +263,9 @@ def read(con: apsw.Connection, numbers: Sequence[int], frequencies: Sequence[Ter
     """The nodes of these numbers, by number."""
     rows: Iterable[Any] = con.execute(_READ, (MAX_SCORED_CHARS, number_array(numbers)))
     found = {}
-    for number, node_type, content, speaker, occurred_at, is_cut in rows:
+    for number, node_type, content, speaker, occurred_at, is_cut, *standing in rows:
         beyond = _terms_of_long(con, number, frequencies) if is_cut else frozenset[str]()
-        found[number] = Candidate(number, node_type, Turn(content, speaker, occurred_at, beyond))
+        found[number] = Candidate(number, node_type, Turn(content, speaker, occurred_at, beyond), *standing)
     return found
 
 

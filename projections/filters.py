@@ -126,7 +126,7 @@ def normalised(name: str) -> str:
 
 
 def _spelt(con: apsw.Connection, statement: str, wanted: Sequence[str]) -> str:
-    """The ids whose names are wanted, as a JSON list; each row of the statement is an id, and a name if it has others."""
+    """The ids whose names are wanted, as a JSON list; a row of the statement is an id, and a name if it has others."""
     names = {normalised(name) for name in wanted}
     rows: Iterable[Any] = con.execute(statement)
     return msgspec.json.encode(sorted({row[0] for row in rows if names & {normalised(name) for name in row}})).decode()

@@ -38,6 +38,13 @@ _WHY = re.compile(
     re.IGNORECASE,
 )
 _WHO = re.compile(r"\bwho(?:m|se)?\b|\bwer\b|\bwe[mn]\b|\bwessen\b|\bquién(?:es)?\b|谁|誰|だれ|ใคร", re.IGNORECASE)
+# Without case and diacritics. English, German, Spanish, French, Italian, Portuguese; then Chinese and Japanese.
+_SELF = (
+    "i me my mine myself im ive ich mich mir mein meine meinen meinem meiner meines yo mi mis mio mia conmigo"
+    " je moi mon mes io miei mie eu meu minha meus minhas comigo"
+)
+_FIRST_PERSON = frozenset(_SELF.split())
+_FIRST_PERSON_CJK = re.compile("我(?![们們])|咱(?![们們])|俺|僕|私|わたし|ぼく")
 #: Index terms that tell a time: days, months, years, and times counted from now.
 TIME_TERMS = frozenset(
     query_terms(
@@ -69,7 +76,7 @@ class Date(msgspec.Struct, frozen=True):
 
 
 class Question(msgspec.Struct, frozen=True):
-    """A query as recall sees it."""
+    """A query as recall sees it; `askers` are those whom its "I" and "my" mean, by their normalised names."""
 
     text: str
     asked: QueryTerms
@@ -77,6 +84,8 @@ class Question(msgspec.Struct, frozen=True):
     dates: tuple[Date, ...]
     is_why: bool = False
     is_who: bool = False
+    is_first_person: bool = False
+    askers: tuple[str, ...] = ()
 
 
 def understand(query: str) -> Question:
@@ -90,6 +99,7 @@ def understand(query: str) -> Question:
         dates=tuple(_dates(text, asked.spoken)),
         is_why=_WHY.search(text) is not None,
         is_who=_WHO.search(text) is not None,
+        is_first_person=not _FIRST_PERSON.isdisjoint(asked.spoken) or _FIRST_PERSON_CJK.search(text) is not None,
     )
 
 

@@ -1,46 +1,54 @@
 """The second stage of recall: scores of candidates among the turns around them. Pure: no database, no clock.
 
-A score is the sum of arms, each a value of about 0–1 times its weight. Windowed bm25: a term that stands a few
-turns earlier or later counts with a part of itself, since talk answers, refers and continues. The weights were
-tuned on half of LoCoMo's conversations; `benchmarks/recall_quality.py` measures them.
+A score is the sum of arms. What an arm adds depends on the question and on the node, its session and its facts, never
+on the other candidates, so that scores mean the same from question to question; MEASURED in docs/ranking.md. Windowed
+bm25: a term that stands a few turns earlier or later counts with a part of itself, since talk answers, refers and
+continues. A fact stands in the key of the messages that it was taken from: what it says counts for them, and it comes
+right before the best of them unless it is better by itself.
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections.abc import Mapping
 from functools import cached_property, lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 
-from mnemolog.projections.analysis import folded_words, is_single_character, terms
-from mnemolog.projections.questions import TIME_TERMS, Question, date_match
+from mnemolog.projections.analysis import folded_words, is_pair, is_single_character
+from mnemolog.projections.filters import normalised
+from mnemolog.projections.questions import Question, date_match
+from mnemolog.projections.texts import Joined, Text, lexicon
+from mnemolog.projections.windowing import REACH, TURN_TERMS, WINDOW_TERMS, Neighbours, bm25, dots
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
     from mnemolog.projections.frequencies import TermFrequency
 
-#: How much a term counts that stands one, two or three turns earlier (or later) in the session.
-EARLIER = (0.45, 0.22, 0.12)
-LATER = (0.35, 0.17, 0.08)
-#: How many turns around a candidate its windows reach.
-REACH = len(EARLIER)
-_K1 = 0.8
-_B = 0.4
+__all__ = ["ARMS", "REACH", "WEIGHTS", "Known", "Ranking", "Turn", "rank"]
+
 #: How much the vectors of the turns right before and after count beside a turn's own.
 _NEIGHBOUR_VECTOR = 0.5
+#: How much the vector of a fact counts for its messages, where it is nearer than theirs.
+_FACT_VECTOR = 0.5
 #: How much the name of a speaker counts as a word: who is asked about seldom says their own name.
-_NAME_AS_WORD = 0.1
+_NAME_AS_WORD = 0.2
+#: About every second pair of characters of an unspaced script is no word, and found in no answer.
+_PAIR = 0.5
 #: A smaller file counts as one of this many nodes: among a few, a word that some of them share is not yet common.
 _LEAST_NODES = 500
-#: Cosines that differ by less than this in all are not spread over the whole of 0–1.
-_LEAST_SPREAD = 0.2
-_ASKING = ("?", "？", "؟")
+#: A text is worth at least this times its cosine, whatever words it shares.
+_ALIKE = 0.375
+#: These arms decide between facts that the others, and their messages, leave equal.
+_BETWEEN_EQUALS = ("surety", "salience", "recency")
+#: So far before its messages a fact comes.
+_AHEAD = 0.0005
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -55,8 +63,8 @@ class Turn(msgspec.Struct, frozen=True):
 class Ranking(msgspec.Struct, frozen=True):
     """Of every turn, in order: its score, the part of each arm in it, and two measures of evidence in themselves.
 
-    `coverage` is the share of the question's terms, weighted by rarity, that stands in the turn or right around it;
-    `similarity` is the cosine of the question's vector and the turn's own. Both are comparable between questions.
+    `coverage` is the share of the question's terms, weighted by rarity, that stands in the turn or right around it, or
+    in the fact itself; `similarity` is the cosine of the question's vector and the turn's own.
     """
 
     scores: NDArray[np.float32]
@@ -66,24 +74,31 @@ class Ranking(msgspec.Struct, frozen=True):
 
 
 class Known(msgspec.Struct, frozen=True):
-    """What edges say of every turn: `linked` is the score of the hit from which one leads to it, 0 where none does;
-    `outdated` is 1 where it says only what others have taken the place of.
-    """  # noqa: D205
+    """What is known of the turns beside their texts, a value a turn; zeros where it is not told.
+
+    `linked`: the score of the hit from which an edge leads to it; `outdated`: 1 where it says only what others have
+    taken the place of; `moment`: how well its time fits those that the question tells; `order`: how well its place
+    in time does; `surety` and `salience` (0–1) and `recency` (1 now, less with age) are those of facts. `facts` and
+    `sources` are rows of a fact and a message that it was taken from. `near` holds words that count for a part of each
+    of the question's terms.
+    """
 
     linked: NDArray[np.float32]
     outdated: NDArray[np.float32]
+    moment: NDArray[np.float32]
+    order: NDArray[np.float32]
+    surety: NDArray[np.float32]
+    salience: NDArray[np.float32]
+    recency: NDArray[np.float32]
+    facts: NDArray[np.intp]
+    sources: NDArray[np.intp]
+    near: Mapping[str, NDArray[np.float32]]
 
-
-class _Text(msgspec.Struct, frozen=True):
-    counts: Counter[str]
-    length: int
-    asks: bool
-
-
-@lru_cache(maxsize=10_000)
-def _analysed(content: str) -> _Text:
-    found = terms(content)
-    return _Text(Counter(found), len(found), content.rstrip().endswith(_ASKING))
+    @classmethod
+    def nothing(cls, turns: int) -> Known:
+        """Nothing is known of so many turns."""
+        none, rows = np.zeros(turns, np.float32), np.zeros(0, np.intp)
+        return cls(none, none, none, none, none, none, none, rows, rows, {})
 
 
 @lru_cache(maxsize=1_000)
@@ -100,122 +115,159 @@ class _View:
         frequencies: Sequence[TermFrequency],
         nodes: int,
         stretches: Sequence[Sequence[Turn]],
-        similarities: _Similarities,
+        vectors: NDArray[np.float32],
+        query: NDArray[np.float32],
         known: Known,
     ) -> None:
         self.question = question
+        self.asked = [found.term for found in frequencies]
         self.turns = [turn for stretch in stretches for turn in stretch]
-        self.texts = [_analysed(turn.content) for turn in self.turns]
-        self.earlier, self.later = _neighbours([len(stretch) for stretch in stretches])
-        self.similarities = similarities
+        self.words = lexicon()
+        self.texts = self.words.analysed(turn.content for turn in self.turns)
+        self.terms = Joined.of([text.terms for text in self.texts])
+        self.around = Neighbours([len(stretch) for stretch in stretches])
+        self.vectors = vectors
+        self.query = query
         self.known = known
-        self.named = frozenset(question.asked.spoken) & {name for turn in self.turns for name in _of(turn)}
+        speakers = {turn.speaker for turn in self.turns if turn.speaker}
+        self.named = frozenset(question.asked.spoken) & {name for speaker in speakers for name in _names(speaker)}
+        self.meant = {one for one in speakers if self.named & _names(one) or normalised(one) in question.askers}
         self.idf = self._idf(frequencies, nodes)
-        self.counts = _count([found.term for found in frequencies], self.turns, self.texts)
+        pairs = np.array([is_pair(term) for term in self.asked], bool)
+        self.total = float(np.where(pairs, _PAIR * self.idf, self.idf).sum()) or 1.0
+        self.exact = self._count()
+        self.counts = self.exact + self._nearly()
         self.asks = np.array([text.asks for text in self.texts], np.float32)
+        self.lengths = np.array([[len(text.terms)] for text in self.texts], np.float32)
 
     def _idf(self, frequencies: Sequence[TermFrequency], nodes: int) -> NDArray[np.float32]:
         idf = np.array([_inverse_frequency(found.documents, nodes) for found in frequencies], np.float32)
         is_name = np.array([found.word in self.named for found in frequencies], bool)
         return idf if is_name.all() else np.where(is_name, _NAME_AS_WORD * idf, idf)
 
+    def _count(self) -> NDArray[np.float32]:
+        """How often each asked term stands in each text; a single character counts wherever it begins a term."""
+        columns = np.eye(len(self.asked), dtype=np.float32)
+        numbers = self.words.term_numbers(self.asked)
+        counts = self.terms.weighted(dict(zip(numbers, columns, strict=True)), len(self.asked))
+        for column in [place for place, term in enumerate(self.asked) if is_single_character(term)]:
+            counts[:, column] = [_beginning_with(text, self.asked[column]) for text in self.texts]
+        for row in [place for place, turn in enumerate(self.turns) if turn.beyond]:
+            counts[row] = np.maximum(counts[row], [term in self.turns[row].beyond for term in self.asked])
+        return counts
+
+    def _nearly(self) -> NDArray[np.float32]:
+        """How much of each asked term the words that mean nearly the same are worth."""
+        if not self.known.near:
+            return np.zeros_like(self.exact)
+        numbers = self.words.word_numbers(list(self.known.near))
+        weights = dict(zip(numbers, self.known.near.values(), strict=True))
+        return Joined.of([text.words for text in self.texts]).weighted(weights, len(self.asked))
+
     @cached_property
     def windowed(self) -> NDArray[np.float32]:
-        """The counts with those of the turns around."""
-        return _windowed(self.counts, self.earlier, self.later)
+        """The counts with those of the facts taken from a turn, and of the turns around."""
+        told = np.zeros_like(self.counts)
+        np.maximum.at(told, self.known.sources, self.counts[self.known.facts])
+        return self.around.windowed(self.counts + told)
 
     @cached_property
-    def lengths(self) -> NDArray[np.float32]:
-        """The number of terms of each turn, shape (turns, 1)."""
-        return np.array([[text.length] for text in self.texts], np.float32)
+    def windowed_lengths(self) -> NDArray[np.float32]:
+        """The lengths with those of the turns around; a fact is as long as it is with its messages."""
+        lengths = self.around.windowed(self.lengths)
+        said = np.zeros_like(lengths)
+        np.maximum.at(said, self.known.facts, lengths[self.known.sources])
+        return lengths + said
 
-    def previous(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The value of the turn before; 0 where there is none."""
-        found: NDArray[np.float32] = _padded(values)[self.earlier[0]]
-        return found
-
-
-class _Similarities(msgspec.Struct, frozen=True):
-    vectors: NDArray[np.float32]
-    query: NDArray[np.float32]
-
-    def own(self) -> NDArray[np.float32]:
-        cosines: NDArray[np.float32] = self.vectors @ self.query
-        return cosines
-
-    def windowed(self, earlier: NDArray[np.intp], later: NDArray[np.intp]) -> NDArray[np.float32]:
-        padded = _padded(self.vectors)
-        sums = self.vectors + _NEIGHBOUR_VECTOR * (padded[earlier[0]] + padded[later[0]])
-        lengths = np.linalg.norm(sums, axis=1)
-        cosines: NDArray[np.float32] = (sums @ self.query) / np.maximum(lengths, np.float32(1e-6))
-        return cosines
+    @cached_property
+    def similarity(self) -> NDArray[np.float32]:
+        """The cosines of the question's vector and each turn's own."""
+        return dots(self.vectors, self.query[np.newaxis])[:, 0]
 
 
 def _lexical(view: _View) -> NDArray[np.float32]:
-    return _over_best(_bm25(view.windowed, _windowed(view.lengths, view.earlier, view.later), view.idf))
+    return bm25(view.windowed, view.windowed_lengths, view.idf, view.total, WINDOW_TERMS)
 
 
 def _vector(view: _View) -> NDArray[np.float32]:
-    return _spread(view.similarities.windowed(view.earlier, view.later))
+    sums = view.vectors + np.float32(_NEIGHBOUR_VECTOR) * view.around.beside(view.vectors)
+    windowed = dots(sums, view.query[np.newaxis])[:, 0] / np.maximum(np.linalg.norm(sums, axis=1), np.float32(1e-6))
+    facts, sources = view.known.facts, view.known.sources
+    nearest = windowed.copy()
+    np.maximum.at(nearest, sources, view.similarity[facts])
+    cosines: NDArray[np.float32] = (windowed + np.float32(_FACT_VECTOR) * nearest) / np.float32(1 + _FACT_VECTOR)
+    said = np.full(len(windowed), -1, np.float32)
+    np.maximum.at(said, facts, windowed[sources])
+    cosines[facts] = (windowed[facts] + said[facts]) / 2
+    return cosines
+
+
+def _phrase(view: _View) -> NDArray[np.float32]:
+    numbers = view.words.term_numbers(view.question.asked.terms)
+    pairs = [(first, second) for first, second in pairwise(numbers) if first >= 0 <= second]
+    if not pairs:
+        return np.zeros(len(view.turns), np.float32)
+    return np.minimum(view.around.windowed(view.terms.followed(pairs)), np.float32(1))
 
 
 def _speaker(view: _View) -> NDArray[np.float32]:
-    return np.array([not view.named.isdisjoint(_of(turn)) for turn in view.turns], np.float32)
+    return np.array([turn.speaker in view.meant for turn in view.turns], np.float32)
 
 
 def _answer(view: _View) -> NDArray[np.float32]:
-    return view.previous(view.asks * _over_best(_bm25(view.counts, view.lengths, view.idf)))
+    return view.around.previous(view.asks * bm25(view.counts, view.lengths, view.idf, view.total, TURN_TERMS))
 
 
 def _date(view: _View) -> NDArray[np.float32]:
-    if not view.question.dates:
-        return np.zeros(len(view.turns), np.float32)
-    return np.array([date_match(view.question.dates, turn.occurred_at) for turn in view.turns], np.float32)
+    dates = view.question.dates
+    named = [date_match(dates, turn.occurred_at) for turn in view.turns] if dates else 0
+    return np.maximum(np.array(named, np.float32), view.known.moment)
 
 
 def _time(view: _View) -> NDArray[np.float32]:
     if not view.question.is_when:
         return np.zeros(len(view.turns), np.float32)
-    return np.array([not TIME_TERMS.isdisjoint(text.counts) for text in view.texts], np.float32)
+    return np.array([text.tells_time for text in view.texts], np.float32)
 
 
-def _asking(view: _View) -> NDArray[np.float32]:
-    return view.asks
-
-
-def _linked(view: _View) -> NDArray[np.float32]:
-    return view.known.linked
-
-
-def _outdated(view: _View) -> NDArray[np.float32]:
-    return view.known.outdated
-
-
-#: The arms: what each adds, and how much it counts. `speaker`: said by somebody whom the question names; `answer`:
-#: the turn before is a question like this one; `date`: said at a date that the question names; `time`: tells a
-#: time, where the question asks for one; `asking`: is a question itself; `linked`: an edge leads to it from a hit;
-#: `outdated`: says what is no longer so.
+#: The arms: what each adds, in 0–1, and how much it counts. `lexical`: shares words with the question; `vector`: means
+#: the like; `phrase`: has its words side by side; `speaker`: said by somebody whom the question names; `answer`: the
+#: turn before is a question like this one; `date`: said at a time that the question tells; `order`: comes first or
+#: last, before or after, as the question asks; `time`: tells a time, where the question asks for one; `asking`: is a
+#: question itself; `linked`: an edge leads to it from a hit; `outdated`: says what is no longer so; `surety`,
+#: `salience`, `recency`: of facts that are else equal the surer, weightier, newer one. Two arms lift what the others
+#: leave too low: `alike`, a text that means the same in other words, and `key`, a fact whose messages answer.
 ARMS: dict[str, Callable[[_View], NDArray[np.float32]]] = {
     "lexical": _lexical,
     "vector": _vector,
+    "phrase": _phrase,
     "speaker": _speaker,
     "answer": _answer,
     "date": _date,
+    "order": lambda view: view.known.order,
     "time": _time,
-    "asking": _asking,
-    "linked": _linked,
-    "outdated": _outdated,
+    "asking": lambda view: view.asks,
+    "linked": lambda view: view.known.linked,
+    "outdated": lambda view: view.known.outdated,
+    "surety": lambda view: view.known.surety,
+    "salience": lambda view: view.known.salience,
+    "recency": lambda view: view.known.recency,
 }
 WEIGHTS: dict[str, float] = {
-    "lexical": 1.0,
-    "vector": 0.5,
-    "speaker": 0.4,
-    "answer": 0.3,
-    "date": 1.0,
-    "time": 0.35,
-    "asking": -0.1,
+    "lexical": 0.625,
+    "vector": 0.225,
+    "phrase": 0.025,
+    "speaker": 0.1,
+    "answer": 0.225,
+    "date": 0.22,
+    "order": 0.2,
+    "time": 0.0625,
+    "asking": -0.025,
     "linked": 0.6,
-    "outdated": -0.3,
+    "outdated": -0.075,
+    "surety": 0.01,
+    "salience": 0.004,
+    "recency": 0.002,
 }
 
 
@@ -233,20 +285,24 @@ def rank(
 
     `vectors` has shape (turns, dimension), zeros where there is none; `query` is the question's vector, or zeros.
     """
-    if known is None:
-        known = Known(np.zeros(len(vectors), np.float32), np.zeros(len(vectors), np.float32))
-    view = _View(question, frequencies, nodes, stretches, _Similarities(vectors, query), known)
+    known = known or Known.nothing(len(vectors))
+    view = _View(question, frequencies, nodes, stretches, vectors, query, known)
     arms = {name: np.float32(weights[name]) * arm(view) for name, arm in ARMS.items()}
-    return Ranking(np.sum(list(arms.values()), axis=0), arms, _coverage(view), view.similarities.own())
+    total = np.sum([values for name, values in arms.items() if name not in _BETWEEN_EQUALS], axis=0)
+    arms["alike"] = np.maximum(np.float32(_ALIKE) * view.similarity - total, 0)
+    arms["key"] = _lifted(total + arms["alike"], known)
+    return Ranking(np.sum(list(arms.values()), axis=0), arms, _coverage(view), view.similarity)
 
 
-def _of(turn: Turn) -> frozenset[str]:
-    return _names(turn.speaker) if turn.speaker else frozenset()
+def _lifted(scores: NDArray[np.float32], known: Known) -> NDArray[np.float32]:
+    """What each fact lacks to come right before the best of its messages."""
+    best = np.zeros(len(scores), np.float32)
+    np.maximum.at(best, known.facts, scores[known.sources] + np.float32(_AHEAD) - scores[known.facts])
+    return best
 
 
 def _coverage(view: _View) -> NDArray[np.float32]:
-    total = view.idf.sum()
-    return np.minimum(view.windowed, 1) @ view.idf / (total if total > 0 else np.float32(1))
+    return np.minimum(view.around.windowed(view.exact), 1) @ view.idf / (view.idf.sum() or np.float32(1))
 
 
 def _inverse_frequency(documents: int, nodes: int) -> float:
@@ -254,61 +310,5 @@ def _inverse_frequency(documents: int, nodes: int) -> float:
     return math.log(1 + (max(nodes - documents, 0) + 0.5) / (documents + 0.5))
 
 
-def _count(asked: Sequence[str], turns: Sequence[Turn], texts: Sequence[_Text]) -> NDArray[np.float32]:
-    """How often each asked term stands in each text; a single character counts wherever it begins a term."""
-    rows = [[text.counts.get(term, 0) for term in asked] for text in texts]
-    counts = np.array(rows, np.float32).reshape(len(texts), len(asked))
-    for column in [place for place, term in enumerate(asked) if is_single_character(term)]:
-        counts[:, column] = [_beginning_with(text, asked[column]) for text in texts]
-    for row in [place for place, turn in enumerate(turns) if turn.beyond]:
-        counts[row] = np.maximum(counts[row], [term in turns[row].beyond for term in asked])
-    return counts
-
-
-def _beginning_with(text: _Text, character: str) -> int:
+def _beginning_with(text: Text, character: str) -> int:
     return sum(count for term, count in text.counts.items() if term.startswith(character))
-
-
-def _neighbours(lengths: Sequence[int]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """For each distance up to REACH, the row of the turn that far before, and after; the last row + 1 for none."""
-    ends = np.cumsum(lengths)
-    count = int(ends[-1])
-    rows = np.arange(count)
-    first = np.repeat(ends - lengths, lengths)
-    last = np.repeat(ends - 1, lengths)
-    distances = range(1, REACH + 1)
-    earlier = np.array([np.where(rows - far >= first, rows - far, count) for far in distances], np.intp)
-    later = np.array([np.where(rows + far <= last, rows + far, count) for far in distances], np.intp)
-    return earlier, later
-
-
-def _padded(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.concatenate([rows, np.zeros((1, *rows.shape[1:]), np.float32)])
-
-
-def _windowed(rows: NDArray[np.float32], earlier: NDArray[np.intp], later: NDArray[np.intp]) -> NDArray[np.float32]:
-    padded = _padded(rows)
-    total = rows.copy()
-    for far in range(REACH):
-        total += np.float32(EARLIER[far]) * padded[earlier[far]] + np.float32(LATER[far]) * padded[later[far]]
-    return total
-
-
-def _bm25(counts: NDArray[np.float32], lengths: NDArray[np.float32], idf: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Okapi bm25 of rows, with the mean length of the candidates in place of the collection's."""
-    mean = max(float(lengths.mean()), 1.0)
-    norm = np.float32(_K1) * (np.float32(1 - _B) + np.float32(_B / mean) * lengths)
-    saturated = (counts * np.float32(_K1 + 1) / (counts + norm)).astype(np.float32, copy=False)
-    scores: NDArray[np.float32] = saturated @ idf
-    return scores
-
-
-def _over_best(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    best = values.max(initial=0)
-    return values / best if best > 0 else values
-
-
-def _spread(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    low = values.min()
-    spread: NDArray[np.float32] = (values - low) / max(values.max() - low, np.float32(_LEAST_SPREAD))
-    return spread

@@ -16,6 +16,7 @@ import numpy as np
 
 from mnemolog.projections.connection import number_array, open_reader
 from mnemolog.projections.embedder import unit_rows
+from mnemolog.projections.signs import Nearest, signs_of
 from mnemolog.schema.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
     from mnemolog.projections.embedder import Embedder
 
-#: sqlite-vec answers no question for more.
-MAX_NEAREST = 4_096
 _REBUILD_BATCH = 1_000
 #: The model of an index that waits for its embedder; no embedder has this name, so nothing is searched in it.
 _UNKNOWN_MODEL = ""
@@ -179,10 +178,9 @@ def state(con: apsw.Connection) -> VectorState:
     return VectorState(index.model, index.dimension, indexed, nodes - indexed)
 
 
-def nearest(con: apsw.Connection, index: VectorIndex, vector: NDArray[np.float32], k: int) -> list[int]:
-    """Numbers of the k nodes nearest to a vector by the signs of the floats, nearest first; k ≤ MAX_NEAREST."""
-    rows = con.execute(index.sql("SELECT number FROM {bits} WHERE bits MATCH vec_bit(?) AND k = ?"), (signs(vector), k))
-    return [number for (number,) in rows]
+def nearest(con: apsw.Connection, index: VectorIndex, vector: NDArray[np.float32]) -> Nearest:
+    """All nodes that have a vector, in order of how near they are by the signs of the floats."""
+    return Nearest(*signs_of(con, index).read(con, index), signs(vector))
 
 
 def fetch(con: apsw.Connection, index: VectorIndex, numbers: Sequence[int]) -> NDArray[np.float32]:

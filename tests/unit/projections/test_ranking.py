@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 
 from mnemolog.projections.frequencies import TermFrequency
 from mnemolog.projections.questions import understand
-from mnemolog.projections.ranking import ARMS, WEIGHTS, Turn, rank
+from mnemolog.projections.ranking import ARMS, WEIGHTS, Known, Turn, rank
 
 DIMENSION = 4
 NOTHING = np.zeros(DIMENSION, np.float32)
@@ -26,14 +27,15 @@ def ranking(query, *stretches, vectors=None, towards=NOTHING, documents=1, nodes
 
 def test_every_arm_has_a_weight_and_the_score_is_their_sum():
     made = ranking("Tom?", [turn("Tom is here"), turn("no")])
-    assert set(made.arms) == set(ARMS) == set(WEIGHTS)
+    assert set(ARMS) == set(WEIGHTS)
+    assert set(made.arms) == {*ARMS, "alike", "key"}
     assert made.scores == pytest.approx(sum(made.arms.values()))
 
 
 def test_a_term_around_a_turn_counts_less_the_farther_it_stands():
     lexical = ranking("tom", [turn("one"), turn("two"), turn("three"), turn("Tom"), turn("four")]).arms["lexical"]
-    assert lexical[3] == pytest.approx(1)
-    assert 1 > lexical[4] > lexical[2] > lexical[1] > lexical[0] > 0
+    assert lexical[3] > 0.4
+    assert lexical[3] > lexical[4] > lexical[2] > lexical[1] > lexical[0] > 0
 
 
 def test_a_term_four_turns_away_or_in_another_stretch_does_not_count():
@@ -57,7 +59,7 @@ def test_a_rarer_term_counts_more():
 def test_the_answer_to_a_question_like_this_one_gains():
     made = ranking("Any pets?", [turn("Have you any pets?"), turn("Yes, a cat.")], [turn("The pets."), turn("Yes.")])
     first, answer, *others = made.arms["answer"]
-    assert answer > 0.8 * WEIGHTS["answer"]
+    assert answer > 0.6 * WEIGHTS["answer"]
     assert (first, others) == (0, [0, 0])
     assert made.arms["asking"] == pytest.approx([WEIGHTS["asking"], 0, 0, 0])
 
@@ -72,12 +74,12 @@ def test_who_is_named_counts_as_speaker_and_hardly_as_a_word():
 
 def test_a_name_alone_is_still_a_word():
     made = ranking("Ada", [turn("Nothing", "Ada")], [turn("Ada!", "Ben")])
-    assert made.arms["lexical"] == pytest.approx([0, 1])
+    assert made.arms["lexical"][1] > made.arms["lexical"][0] == 0
 
 
 def test_turns_that_tell_a_time_gain_only_where_a_time_is_asked():
     turns = [turn("Tom came yesterday"), turn("Tom came"), turn("Tom came in 2019")]
-    assert ranking("When did Tom come?", turns).arms["time"] == pytest.approx([0.35, 0, 0.35])
+    assert ranking("When did Tom come?", turns).arms["time"] == pytest.approx([WEIGHTS["time"], 0, WEIGHTS["time"]])
     assert ranking("Did Tom come?", turns).arms["time"] == pytest.approx([0, 0, 0])
 
 
@@ -85,8 +87,8 @@ def test_the_nearer_vector_gains_with_a_part_of_its_neighbours():
     east, north, west = np.eye(DIMENSION, dtype=np.float32)[0], np.eye(DIMENSION)[1], -np.eye(DIMENSION)[0]
     made = ranking("x", [turn("a"), turn("b")], [turn("c")], vectors=[east, north, west], towards=east)
     assert made.similarity == pytest.approx([1, 0, -1])
-    assert made.arms["vector"][0] == pytest.approx(WEIGHTS["vector"])
-    assert made.arms["vector"][0] > made.arms["vector"][1] > made.arms["vector"][2] == 0
+    assert made.arms["vector"][0] > 0.8 * WEIGHTS["vector"]
+    assert made.arms["vector"][0] > made.arms["vector"][1] > 0 > made.arms["vector"][2]
 
 
 def test_vectors_that_hardly_differ_decide_nothing():
@@ -103,3 +105,53 @@ def test_a_term_beyond_the_end_of_a_long_text_counts_once():
 def test_a_single_character_counts_wherever_it_begins_a_term():
     made = ranking("鞋", [turn("鞋很舒服，新鞋")], [turn("今天下雨")])
     assert made.coverage == pytest.approx([1, 0])
+
+
+def known(turns, **options):
+    made = {
+        name: np.array(value, np.intp if name in {"facts", "sources"} else np.float32)
+        for name, value in options.items()
+        if name != "near"
+    }
+    return msgspec.structs.replace(Known.nothing(turns), **made, near=options.get("near", {}))
+
+
+def told(query, *stretches, **options):
+    question = understand(query)
+    frequencies = [TermFrequency(t, w, 1) for t, w in zip(question.asked.terms, question.asked.words, strict=True)]
+    count = sum(map(len, stretches))
+    vectors = np.zeros((count, DIMENSION), np.float32)
+    return rank(question, frequencies, 1000, stretches, vectors, NOTHING, known=known(count, **options))
+
+
+def test_a_score_does_not_change_with_the_other_candidates():
+    alone = ranking("Where is the harbour?", [turn("The harbour is there.")])
+    among = ranking("Where is the harbour?", [turn("The harbour is there.")], [turn("harbour " * 9)], [turn("no")])
+    assert alone.scores[0] == among.scores[0]
+
+
+def test_a_message_gains_by_the_fact_that_was_taken_from_it():
+    bare = told("Who likes jazz?", [turn("I adore it")], [turn("Ada likes jazz")])
+    made = told("Who likes jazz?", [turn("I adore it")], [turn("Ada likes jazz")], facts=[1], sources=[0])
+    assert made.arms["lexical"][0] > bare.arms["lexical"][0] == 0
+
+
+def test_a_fact_comes_right_before_the_message_that_it_was_taken_from():
+    made = told("Who likes jazz?", [turn("I like jazz, jazz, jazz")], [turn("music")], facts=[1], sources=[0])
+    assert 0 < made.scores[1] - made.scores[0] < 0.01
+
+
+def test_what_a_fact_says_itself_covers_a_question_and_not_what_its_message_says():
+    made = told("jazz harbour", [turn("jazz at the harbour")], [turn("jazz")], facts=[1], sources=[0])
+    assert made.coverage == pytest.approx([1, 0.5])
+
+
+def test_a_word_that_means_nearly_the_same_counts_for_a_part_and_covers_nothing():
+    made = told("automobile", [turn("the car")], [turn("no")], near={"car": np.array([0.3], np.float32)})
+    assert made.arms["lexical"][0] > made.arms["lexical"][1] == 0
+    assert made.coverage[0] == 0
+
+
+def test_of_equal_facts_the_surer_and_newer_one_scores_higher():
+    made = told("jazz", [turn("jazz")], [turn("jazz")], [turn("jazz")], surety=[0.4, 0.9, 0.9], recency=[1, 0.2, 0.9])
+    assert made.scores[2] > made.scores[1] > made.scores[0]

@@ -23,7 +23,8 @@ def test_the_best_answer_comes_first_with_its_event_and_its_arms(talk):
     assert best.content == "I prefer Python for small tools."
     assert best.event_ids == ("e1",)
     assert (best.type, best.session, best.role, best.speaker) == ("episodic", "monday", "user", "Ada")
-    assert best.scores["lexical"] == pytest.approx(1.0)
+    assert best.scores["lexical"] > 0.2
+    assert 0.4 < best.score < 1
     assert best.scores["coverage"] == pytest.approx(1.0)
     arms = {name: value for name, value in best.scores.items() if name not in {"coverage", "similarity"}}
     assert best.score == pytest.approx(sum(arms.values()))
@@ -177,7 +178,7 @@ def test_retired_cells_do_not_push_live_ones_out(memory):
 
 
 def test_a_live_node_behind_more_retired_ones_than_the_index_gives_is_found(monkeypatch, memory):
-    monkeypatch.setattr("mnemolog.projections.vectors.MAX_NEAREST", 60)
+    monkeypatch.setattr("mnemolog.projections.candidates.MOST_LOOKED_AT", 60)
     for _ in range(100):
         memory.cell("purple zeppelin", valid_until=memory.START + 1)
     memory.cell("purple zeppelin over the harbour")

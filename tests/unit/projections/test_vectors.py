@@ -18,7 +18,7 @@ def talk(memory):
 
 def nearest(memory, text, k=3):
     index = vectors.index_in_use(memory.con)
-    return vectors.nearest(memory.con, index, memory.embedder.embed([text])[0], k)
+    return vectors.nearest(memory.con, index, memory.embedder.embed([text])[0]).first(k)
 
 
 def test_the_nearest_texts_come_first(talk):
