@@ -139,7 +139,7 @@ def spaces(options: argparse.Namespace, embedder: Embedder) -> Iterator[Iterator
 def summary(asked: list[Asked]) -> dict[str, float]:
     columns = {name: [getattr(one, name) for one in asked] for name in Asked.__struct_fields__[1:]}
     mean = {name: float(np.mean([value for value in some if value is not None])) for name, some in columns.items()}
-    p50, p95 = np.percentile([one.took_ms for one in asked], [50, 95])
+    p50, p95 = map(float, np.percentile([one.took_ms for one in asked], [50, 95]))
     del mean["took_ms"]
     return {
         "questions": len(asked),
