@@ -45,8 +45,8 @@ _PAIR = 0.5
 _LEAST_NODES = 500
 #: A text is worth at least this times its cosine, whatever words it shares.
 _ALIKE = 0.375
-#: These arms decide between facts that the others, and their messages, leave equal.
-_BETWEEN_EQUALS = ("surety", "salience", "recency")
+#: These arms count beside what a fact has by its messages: an edge that leads to it, and what tells equal facts apart.
+_BESIDE = ("linked", "surety", "salience", "recency")
 #: So far before its messages a fact comes.
 _AHEAD = 0.0005
 
@@ -288,7 +288,7 @@ def rank(
     known = known or Known.nothing(len(vectors))
     view = _View(question, frequencies, nodes, stretches, vectors, query, known)
     arms = {name: np.float32(weights[name]) * arm(view) for name, arm in ARMS.items()}
-    total = np.sum([values for name, values in arms.items() if name not in _BETWEEN_EQUALS], axis=0)
+    total = np.sum([values for name, values in arms.items() if name not in _BESIDE], axis=0)
     arms["alike"] = np.maximum(np.float32(_ALIKE) * view.similarity - total, 0)
     arms["key"] = _lifted(total + arms["alike"], known)
     return Ranking(np.sum(list(arms.values()), axis=0), arms, _coverage(view), view.similarity)
