@@ -6,6 +6,8 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -13,30 +15,6 @@ from typing import NoReturn
 import apsw
 import click
 
-from mnemolog.gateway.cli import (
-    asking,
-    changes,
-    chatting,
-    dead_letters,
-    dev,
-    entities,
-    facts,
-    forgetting,
-    inspecting,
-    pending,
-    publishing,
-    recalling,
-    recalls,
-    repairing,
-    running,
-    shadow,
-    snapshotting,
-    undoing,
-    verdicts,
-    why,
-    why_not,
-    working,
-)
 from mnemolog.gateway.cli.context import Context
 from mnemolog.gateway.cli.telling import shown
 from mnemolog.schema.errors import DamagedFile, MnemologError
@@ -58,7 +36,56 @@ Times are ISO 8601 with an offset (2026-03-09T10:00:00+01:00), UTC milliseconds,
 """
 
 
-@click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+#: The modules beside this one, and the commands in the COMMANDS of each.
+_COMMANDS_OF: dict[str, tuple[str, ...]] = {
+    "running": ("up", "ingest", "wait"),
+    "publishing": ("publish", "import"),
+    "recalling": ("recall",),
+    "recalls": ("recalls",),
+    "facts": ("facts", "scenes", "history"),
+    "asking": ("remember", "correct", "confirm", "unpin", "unsupersede"),
+    "forgetting": ("forget",),
+    "pending": ("requests",),
+    "verdicts": ("verdicts",),
+    "chatting": ("context", "chat"),
+    "why": ("why",),
+    "why_not": ("why-not",),
+    "changes": ("changes",),
+    "entities": ("entity", "entities"),
+    "undoing": ("undo",),
+    "shadow": ("shadow",),
+    "inspecting": ("status", "verify"),
+    "working": ("worker", "jobs"),
+    "repairing": ("replay", "reindex"),
+    "snapshotting": ("snapshot",),
+    "dead_letters": ("dead-letters",),
+    "dev": ("dev",),
+}
+
+
+class _Commands(Mapping[str, click.Command]):
+    """The commands by name. The module of one is imported when it is looked up: no call pays for the others."""
+
+    def __init__(self, commands_of: Mapping[str, tuple[str, ...]]) -> None:
+        self._modules = {name: module for module, names in commands_of.items() for name in names}
+
+    def __getitem__(self, name: str) -> click.Command:
+        module = import_module(f"mnemolog.gateway.cli.{self._modules[name]}")
+        commands: tuple[click.Command, ...] = module.COMMANDS
+        return next(command for command in commands if command.name == name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._modules)
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+
+@click.group(
+    commands=_Commands(_COMMANDS_OF),
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.option(
     "--data",
     type=click.Path(file_okay=False, path_type=Path),
@@ -85,17 +112,6 @@ def cli(ctx: click.Context, data: Path | None, space: str | None, redis_url: str
     logging.getLogger("stamina").setLevel(logging.NOTSET if verbose else logging.ERROR)
     settings = from_environment(os.environ, data=data, space=space, redis_url=redis_url)
     ctx.obj = Context(settings, model_settings(os.environ))
-
-
-_MODULES = (
-    *(running, publishing, recalling, recalls, facts, asking, forgetting, pending, verdicts, chatting),
-    *(why, why_not, changes, entities),
-    *(undoing, shadow),
-    *(inspecting, working, repairing, snapshotting, dead_letters, dev),
-)
-for _commands in _MODULES:
-    for _command in _commands.COMMANDS:
-        cli.add_command(_command)
 
 
 def main() -> None:
