@@ -17,7 +17,6 @@ from mnemolog.producers.client import Producer
 from mnemolog.producers.connecting import (
     PIPELINE,
     RETRY,
-    RETRY_BEFORE_SPOOLING,
     clock,
     lost,
     new_salt,
@@ -113,7 +112,7 @@ class AsyncProducer:
             return []
         bodies = [event.body for event in events]
         if self._drainer is None:
-            return published(events, await self._repeated(bodies, RETRY))
+            return published(events, await self._repeated(bodies))
         return published(events, await self._sent_or_spooled(bodies, self._drainer))
 
     async def drain(self) -> int:
@@ -124,7 +123,7 @@ class AsyncProducer:
         because: MnemologError | None = None
         if drainer.spool.is_empty():
             try:
-                return await self._repeated(bodies, RETRY_BEFORE_SPOOLING)
+                return await self._repeated(bodies)
             except SPOOLED as error:
                 because = error
         await asyncio.to_thread(drainer.keep, bodies, because)
@@ -136,8 +135,8 @@ class AsyncProducer:
             self._blocking = Producer(self.space, redis_url=self._settings.redis_url, data=self._settings.data)
         self._blocking.append(bodies, seen=self._stream_seen)
 
-    async def _repeated(self, bodies: Sequence[bytes], retry: dict[str, Any]) -> list[Position]:
-        async for attempt in stamina.retry_context(**retry):
+    async def _repeated(self, bodies: Sequence[bytes]) -> list[Position]:
+        async for attempt in stamina.retry_context(**RETRY):
             with attempt:
                 positions = await self._append_or_create(bodies)
         return positions

@@ -14,7 +14,6 @@ from mnemolog.producers.appending import appendfsync_of, asks_to_wait, commands,
 from mnemolog.producers.connecting import (
     PIPELINE,
     RETRY,
-    RETRY_BEFORE_SPOOLING,
     clock,
     lost,
     new_salt,
@@ -134,7 +133,7 @@ class Producer:
             return []
         bodies = [event.body for event in events]
         if self._drainer is None:
-            return published(events, self._repeated(bodies, RETRY))
+            return published(events, self._repeated(bodies))
         return published(events, self._sent_or_spooled(bodies, self._drainer))
 
     def drain(self) -> int:
@@ -145,14 +144,14 @@ class Producer:
         because: MnemologError | None = None
         if drainer.spool.is_empty():
             try:
-                return self._repeated(bodies, RETRY_BEFORE_SPOOLING)
+                return self._repeated(bodies)
             except SPOOLED as error:
                 because = error
         drainer.keep(bodies, because)
         return None
 
-    def _repeated(self, bodies: Sequence[bytes], retry: dict[str, Any]) -> list[Position]:
-        for attempt in stamina.retry_context(**retry):
+    def _repeated(self, bodies: Sequence[bytes]) -> list[Position]:
+        for attempt in stamina.retry_context(**RETRY):
             with attempt:
                 positions = self.append(bodies)
         return positions

@@ -11,11 +11,9 @@ from mnemolog.schema.endpoint import find_embedded
 from mnemolog.schema.errors import LogUnavailable, StreamLost
 from mnemolog.schema.settings import Settings, from_environment
 
-#: A reply that was lost is asked for again with the same event id, which the writer folds once.
-RETRY: dict[str, Any] = {"on": LogUnavailable, "attempts": 3, "timeout": 10.0, "wait_initial": 0.02, "wait_max": 0.5}
-
-#: With a spool behind it a producer waits for Redis no longer than for one reply.
-RETRY_BEFORE_SPOOLING: dict[str, Any] = {**RETRY, "attempts": 2, "timeout": 4.0}
+#: A reply that was lost is asked for again with the same event id, which the writer folds once. Who waited for a
+#: server that hangs until SOCKET_TIMEOUT_S was over is told so, and does not wait again.
+RETRY: dict[str, Any] = {"on": LogUnavailable, "attempts": 3, "timeout": 4.0, "wait_initial": 0.02, "wait_max": 0.5}
 
 PIPELINE = 500
 

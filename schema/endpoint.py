@@ -14,7 +14,13 @@ import redis
 import redis.asyncio
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthorizationError, NoPermissionError
+from redis.exceptions import (
+    AuthorizationError,
+    ClusterDownError,
+    MasterDownError,
+    NoPermissionError,
+    TryAgainError,
+)
 from redis.retry import Retry
 
 from mnemolog.schema.errors import InvalidInput, LogFull, LogRefused, LogUnavailable, MnemologError
@@ -40,10 +46,11 @@ _TUPLE_OF_ONE = re.compile(r"""\((['"])(.*)\1,\)""", re.DOTALL)
 
 #: Error codes that pass by themselves.
 _PASSING = frozenset({"CLUSTERDOWN", "LOADING", "MASTERDOWN", "NOREPLICAS", "TRYAGAIN"})
+#: redis-py takes the code off where it has an error of its own for it.
+_PASSING_ERRORS = (ClusterDownError, MasterDownError, TryAgainError)
 #: What to do about error codes that do not.
 _ADVICE = {
     "WRONGTYPE": "Another program uses this key: choose another space or another database number",
-    "MISCONF": "Redis cannot save to its disk: free some, then try again",
 }
 
 
@@ -167,11 +174,8 @@ def translate(error: redis.RedisError, what: str) -> MnemologError:
         error = error.__cause__
     detail = _detail(error)
     code = detail.split(" ", 1)[0]
-    if isinstance(error, redis.OutOfMemoryError):
-        return LogFull(
-            f"cannot {what}: Redis is out of memory and refuses to write. Free memory, raise maxmemory, or let the "
-            "writer catch up (it trims what it has archived), then try again"
-        )
+    if room := _room(error, code, detail):
+        return LogFull(f"cannot {what}: {room}, then try again")
     if advice := _refusal(error, code):
         return LogRefused(f"cannot {what}: {detail}. {advice}")
     if isinstance(error, redis.BusyLoadingError):
@@ -180,9 +184,19 @@ def translate(error: redis.RedisError, what: str) -> MnemologError:
         return LogUnavailable(
             f"cannot {what}: Redis did not answer in time; whether it was done is not known. Try again"
         )
-    if isinstance(error, redis.ConnectionError) or code in _PASSING:
+    if isinstance(error, (redis.ConnectionError, *_PASSING_ERRORS)) or code in _PASSING:
         return LogUnavailable(f"cannot {what}: {detail}. Check that Redis runs and can be reached, then try again")
     return LogRefused(f"cannot {what}: Redis answered: {detail}")
+
+
+def _room(error: redis.RedisError, code: str, detail: str) -> str | None:
+    """Where a server has no room left, and what to do about it."""
+    if isinstance(error, redis.OutOfMemoryError):
+        return (
+            "Redis is out of memory and refuses to write. Free memory, raise maxmemory, or let the writer catch up (it "
+            "trims what it has archived)"
+        )
+    return f"{detail}. Redis cannot save to its disk: free some" if code == "MISCONF" else None
 
 
 def _refusal(error: redis.RedisError, code: str) -> str | None:

@@ -64,7 +64,7 @@ class LogUnavailable(MnemologError):
 
 
 class LogFull(MnemologError):
-    """Redis is out of memory and refuses writes. Of many messages, those of earlier round trips were published."""
+    """Redis has no memory or disk left and refuses writes. Of many messages, those of earlier round trips are there."""
 
     exit_status = 3
 

@@ -14,7 +14,7 @@ import click
 import msgspec
 
 from mnemolog.gateway.cli.context import FILE, TIME, Context, json_option, pass_context, print_json, progress_bar
-from mnemolog.producers import Producer
+from mnemolog.gateway.cli.spooling import producer_with, spool_options
 from mnemolog.producers.importer import Imported, Importer, ImportFile
 from mnemolog.projections.connection import open_reader
 from mnemolog.projections.progress import wait_until_done, writer_position
@@ -37,6 +37,7 @@ DRAIN_TIMEOUT_S = 24 * 3600.0
 @click.option("--event-id", help="An id of yours: publishing it again adds nothing.")
 @click.option("--seq", type=int, help="Your counter, for messages of the same time.")
 @click.option("--metadata", help="A JSON object to keep with it.")
+@spool_options
 @json_option
 @pass_context
 def publish(context: Context, /, text: str, role: str, as_json: bool, metadata: str | None, **given: Any) -> None:  # noqa: FBT001
@@ -49,7 +50,7 @@ def publish(context: Context, /, text: str, role: str, as_json: bool, metadata: 
     """
     content = sys.stdin.read() if text == "-" else text
     extra = _metadata(metadata)
-    with context.redis() as url, Producer(context.settings.space, redis_url=url) as producer:
+    with context.redis() as url, producer_with(context, url, given["spool"], given["spool_bytes"]) as producer:
         published = producer.publish(
             cast("Role", role),
             content,
@@ -62,6 +63,8 @@ def publish(context: Context, /, text: str, role: str, as_json: bool, metadata: 
         )
     if as_json:
         print_json(published)
+    elif published.spooled:
+        click.echo(f"{published.event_id} waits in the spool {given['spool']}: Redis does not take it yet")
     else:
         click.echo(f"{published.event_id} at {published.position}")
 
@@ -80,9 +83,19 @@ def _metadata(text: str | None) -> dict[str, Any] | None:
 @click.option("--at", type=TIME, help="The time of lines that have none.")
 @click.option("--skip-bad", is_flag=True, help="Leave bad lines out instead of publishing nothing.")
 @click.option("--drain", is_flag=True, help="Run writer and workers until no work is left, then stop them.")
+@spool_options
 @json_option
 @pass_context
-def import_(context: Context, file: Path, at: int | None, skip_bad: bool, drain: bool, as_json: bool) -> None:  # noqa: FBT001
+def import_(
+    context: Context,
+    /,
+    file: Path,
+    at: int | None,
+    skip_bad: bool,  # noqa: FBT001
+    drain: bool,  # noqa: FBT001
+    as_json: bool,  # noqa: FBT001
+    **given: Any,
+) -> None:
     """Import events from FILE, one JSON object a line.
 
     A line has session, role and content, and at (ISO 8601 with an offset, or UTC milliseconds); it may have id,
@@ -96,7 +109,7 @@ def import_(context: Context, file: Path, at: int | None, skip_bad: bool, drain:
         source.check(advance)
     with ExitStack() as stack:
         url = stack.enter_context(context.redis())
-        producer = stack.enter_context(Producer(context.settings.space, redis_url=url))
+        producer = stack.enter_context(producer_with(context, url, given["spool"], given["spool_bytes"]))
         check = _everything(stack, context, url) if drain else None
         known = stack.enter_context(_known(context))
         importer = Importer(producer, known, lambda: writer_position(context.stream(url)), lambda: time.sleep(PAUSE_S))
@@ -140,9 +153,10 @@ def _report(imported: Imported, source: ImportFile, *, as_json: bool) -> None:
     if as_json:
         print_json(imported)
         return
+    waiting = f", {imported.spooled} events wait in the spool" if imported.spooled else ""
     click.echo(
         f"{imported.published} events published, {imported.already_there} were there already, "
-        f"{imported.skipped_bad} bad lines left out, {imported.sessions} sessions"
+        f"{imported.skipped_bad} bad lines left out, {imported.sessions} sessions{waiting}"
     )
 
 

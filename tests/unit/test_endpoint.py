@@ -78,7 +78,7 @@ def test_people_see_urls_without_passwords(url: str, shown: str) -> None:
         (NoPermissionError("this user has no permissions to run the 'xadd' command"), LogRefused, "ACL SETUSER"),
         (redis.ReadOnlyError("You can't write against a read only replica."), LogRefused, "primary"),
         (redis.ResponseError("WRONGTYPE Operation against a key"), LogRefused, "another space"),
-        (redis.ResponseError("MISCONF Errors writing to the AOF file: No space left"), LogRefused, "free some"),
+        (redis.ResponseError("MISCONF Errors writing to the AOF file: No space left"), LogFull, "free some"),
         (redis.ResponseError("ERR unknown command 'XSETID'"), LogRefused, "unknown command"),
     ],
 )
