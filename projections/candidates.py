@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,8 @@ _FACTS_LOOKED_AT = 500
 MOST_LOOKED_AT = 4_096
 FACT_TYPES = ("semantic", "procedural", "opinion")
 DATE_CANDIDATES = 30
+#: A session of no more turns is read as a whole where several of them are candidates.
+_SHORT = 100
 _DATES = 3
 #: In files with more nodes than this, frequent words are left out of the search when rarer ones are there.
 SMALL = 20_000
@@ -79,7 +82,10 @@ _PLACES = """
 SELECT number, session, occurred_at, seq, event_id FROM nodes
 WHERE number IN carray(?) AND type = 'episodic' AND session IS NOT NULL
 """
-# Both are answered by the index nodes_in_session alone.
+# These are answered by the index nodes_in_session alone.
+_TURNS = """
+SELECT number FROM nodes WHERE type = 'episodic' AND session = ? ORDER BY occurred_at, seq, event_id LIMIT ?
+"""
 _EARLIER = """
 SELECT number FROM nodes
 WHERE type = 'episodic' AND session = ?2 AND (occurred_at, seq, event_id) < (?3, ?4, ?5)
@@ -213,7 +219,7 @@ def by_vector(
 
 def _near_facts(con: apsw.Connection, near: Nearest, wanted: Wanted) -> list[int]:
     """The nearest facts among the nearest nodes; where there is none, from farther away."""
-    if wanted.types is not None or not con.execute("SELECT EXISTS (SELECT 1 FROM cells)").get:
+    if wanted.types is not None or not has_facts(con):
         return []
     facts = msgspec.structs.replace(wanted, types=FACT_TYPES)
     found = _keep_wanted(con, near.first(_FACTS_LOOKED_AT), facts)
@@ -221,7 +227,7 @@ def _near_facts(con: apsw.Connection, near: Nearest, wanted: Wanted) -> list[int
 
 
 def _keep_wanted(con: apsw.Connection, numbers: list[int], wanted: Wanted) -> list[int]:
-    kept = passing(con, numbers, wanted)
+    kept = set(wanted.numbers(con, _WANTED_AMONG, numbers=number_array(numbers)))
     return [number for number in numbers if number in kept]
 
 
@@ -231,6 +237,11 @@ def _nearest_of_all(
     numbers = wanted.numbers(con, _ALL_WANTED)
     similarities = vectors.fetch(con, index, numbers) @ query
     return [numbers[place] for place in np.argsort(-similarities, kind="stable")[:limit]]
+
+
+def has_facts(con: apsw.Connection) -> bool:
+    """Whether anything was taken from messages at all."""
+    return bool(con.execute("SELECT EXISTS (SELECT 1 FROM edges WHERE kind = 'derived_from')").get)
 
 
 def facts_of(con: apsw.Connection, numbers: Sequence[int], wanted: Wanted) -> list[int]:
@@ -250,7 +261,12 @@ def outdated(con: apsw.Connection, numbers: Sequence[int], now: int) -> frozense
 
 
 def passing(con: apsw.Connection, numbers: Sequence[int], wanted: Wanted) -> frozenset[int]:
-    """Those among some nodes that may be results: what only stands beside one need not be wanted itself."""
+    """Those among some nodes that may be results: what only stands beside one need not be wanted itself.
+
+    No node is hidden, and no fact retired, that the other functions here gave.
+    """
+    if wanted.types is None and not wanted.filters.sql:
+        return frozenset(numbers)
     return frozenset(wanted.numbers(con, _WANTED_AMONG, numbers=number_array(numbers)))
 
 
@@ -283,18 +299,44 @@ def around(con: apsw.Connection, seeds: Sequence[int], reach: int) -> list[list[
 
     A cell is a stretch of its own. Hidden turns are left out, so that those around them stand side by side.
     """
+    rows: list[Any] = con.execute(_PLACES, (number_array(seeds),)).fetchall()
+    by_session: defaultdict[str, list[tuple[Any, ...]]] = defaultdict(list)
+    for number, *place in rows:
+        by_session[place[0]].append((number, *place))
+    turns = [stretch for session, places in by_session.items() for stretch in _in_session(con, session, places, reach)]
+    hidden = {number for (number,) in con.execute(_HIDDEN, (number_array([one for turn in turns for one in turn]),))}
+    shown = [[turn for turn in stretch if turn not in hidden] for stretch in turns] if hidden else turns
+    placed = {row[0] for row in rows}
+    return [stretch for stretch in shown if stretch] + [[seed] for seed in seeds if seed not in placed]
+
+
+def _in_session(con: apsw.Connection, session: str, places: Sequence[tuple[Any, ...]], reach: int) -> list[list[int]]:
+    """A short session is read once for all seeds in it; in a long one it is looked around each."""
+    if len(places) > 1:
+        turns = [number for (number,) in con.execute(_TURNS, (session, _SHORT + 1)).fetchall()]
+        if len(turns) <= _SHORT:
+            return _parts(turns, {place[0] for place in places}, reach)
     before: _Links = {}
     after: _Links = {}
-    places: list[Any] = con.execute(_PLACES, (number_array(seeds),)).fetchall()
     for seed, *place in places:
         if not (_knows(before, seed, reach) and _knows(after, seed, reach)):
             _look_around(con, seed, (reach, *place), before, after)
-    alone = [[seed] for seed in seeds if seed not in before]
-    hidden = {number for (number,) in con.execute(_HIDDEN, (number_array(list(after)),))}
-    turns = (
-        [turn for turn in _follow(after, node) if turn not in hidden] for node in after if before.get(node) is None
-    )
-    return [stretch for stretch in turns if stretch] + alone
+    return [list(_follow(after, node)) for node in after if before.get(node) is None]
+
+
+def _parts(turns: Sequence[int], seeds: set[int], reach: int) -> list[list[int]]:
+    """The stretches of a whole session that are no farther than `reach` from a seed."""
+    parts: list[list[int]] = []
+    end = 0
+    for place, turn in enumerate(turns):
+        if turn in seeds:
+            start = max(place - reach, 0)
+            if start > end or not parts:
+                parts.append([])
+                end = start
+            parts[-1] += turns[end : place + reach + 1]
+            end = max(end, min(place + reach + 1, len(turns)))
+    return parts
 
 
 def _knows(links: _Links, node: int, reach: int) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 #: A message says what a fact that was taken from it says, from this cosine of theirs on.
 SAME_COSINE = 0.5
@@ -29,7 +29,7 @@ def grouped(
     sources: Mapping[int, Sequence[int]],
     is_same: Callable[[int, int], bool],
     preferred: Callable[[int], float],
-) -> list[Group]:
+) -> Iterator[Group]:
     """Those of ranked rows (best first) that say something else than the ones before, with their likes.
 
     Rows for which `said` holds the same (a speaker and words) are alike, unless there are no words; so is a message
@@ -38,7 +38,6 @@ def grouped(
     """
     alike = _alike(order, said)
     taken: set[int] = set()
-    made: list[Group] = []
     for row in order:
         if row in taken:
             continue
@@ -47,8 +46,7 @@ def grouped(
         cited = [message for one in likes for message in sources.get(one, ()) if is_same(one, message)]
         same = dict.fromkeys(one for one in (*likes, *cited) if one != head and one not in taken)
         taken |= {head, *same}
-        made.append(Group(head, row, tuple(same)))
-    return made
+        yield Group(head, row, tuple(same))
 
 
 def _alike(order: Iterable[int], said: Sequence[_Key]) -> dict[int, list[int]]:

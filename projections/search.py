@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -26,7 +27,7 @@ from mnemolog.schema.decay import confidence_at
 from mnemolog.schema.times import DAY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import apsw
     from numpy.typing import NDArray
@@ -73,6 +74,7 @@ class _Pool(msgspec.Struct, frozen=True):
     query: NDArray[np.float32]
     embedder: Embedder
     wanted: Wanted
+    has_facts: bool
 
 
 class _Found(msgspec.Struct, frozen=True):
@@ -119,7 +121,7 @@ def _pool(con: apsw.Connection, asked: Asked, embedder: Embedder, wanted: Wanted
     # Vectors of another model say nothing about this one's.
     fits = asked.vector is not None and index.model == embedder.name
     query = asked.vector if asked.vector is not None and fits else np.zeros(index.dimension, np.float32)
-    return _Pool(con, asked, frequencies, nodes, index, query, embedder, wanted)
+    return _Pool(con, asked, frequencies, nodes, index, query, embedder, wanted, candidates.has_facts(con))
 
 
 def _gathered(pool: _Pool, limit: int) -> list[list[int]]:
@@ -129,6 +131,8 @@ def _gathered(pool: _Pool, limit: int) -> list[list[int]]:
     if pool.query.any():
         seeds += candidates.by_vector(con, pool.index, pool.query, wanted, max(limit, VECTOR_CANDIDATES))
     seeds += candidates.by_date(con, pool.asked.spans, wanted)
+    if not pool.has_facts:
+        return candidates.around(con, list(dict.fromkeys(seeds)), REACH)
     seeds += [message for _, message in candidates.sources_of(con, seeds)]
     stretches = candidates.around(con, list(dict.fromkeys(seeds)), REACH)
     there = {number for stretch in stretches for number in stretch}
@@ -192,8 +196,9 @@ def _known(
     scores: Mapping[int, float] | None,
 ) -> Known:
     row = {one.number: place for place, one in enumerate(read)}
-    outdated = candidates.outdated(pool.con, list(row), pool.wanted.now)
-    pairs = [(row[f], row[m]) for f, m in candidates.sources_of(pool.con, list(row)) if m in row]
+    told = list(row) if pool.has_facts else []
+    outdated = candidates.outdated(pool.con, told, pool.wanted.now)
+    pairs = [(row[f], row[m]) for f, m in candidates.sources_of(pool.con, told) if m in row]
     ties = np.array(pairs, np.intp).reshape(-1, 2)
     times = np.array([one.turn.occurred_at for one in read], np.int64)
     said = Joined.of([text.words for text in texts])
@@ -235,16 +240,19 @@ def _order(
     return order
 
 
-def _with_fact(found: _Found, groups: Sequence[Group], limit: int) -> list[Group]:
+def _with_fact(found: _Found, groups: Iterator[Group], limit: int) -> list[Group]:
     """The first groups; the last makes room for the best fact where all of them are messages."""
-    facts = [group for group in groups if found.read[group.row].type != "episodic"]
-    told = list(groups[:limit])
-    if facts and told and facts[0] not in told:
-        told[-1] = facts[0]
+
+    def is_fact(group: Group) -> bool:
+        return found.read[group.row].type != "episodic"
+
+    told = list(islice(groups, limit))
+    if told and not any(map(is_fact, told)):
+        told[-1] = next(filter(is_fact, groups), told[-1])
     return told
 
 
-def _told(found: _Found, order: Sequence[int]) -> list[Group]:
+def _told(found: _Found, order: Sequence[int]) -> Iterator[Group]:
     sources: defaultdict[int, list[int]] = defaultdict(list)
     kept = set(order)
     for row in kept:

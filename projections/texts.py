@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter, OrderedDict
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -44,25 +44,25 @@ class Text(msgspec.Struct, frozen=True):
 
 
 class Lexicon:
-    """The words and terms of the texts that were asked for, numbered, and the texts that were asked for last."""
+    """The words and terms of the texts that were asked for, numbered, and the newest of the texts."""
 
     def __init__(self) -> None:
         self._words: dict[str, int] = {}
         self._terms: dict[str, int] = {}
-        self._texts: OrderedDict[str, Text] = OrderedDict()
+        self._texts: dict[str, Text] = {}
         self._names: list[str] = []
         self._lock = threading.Lock()
 
     def analysed(self, contents: Iterable[str]) -> list[Text]:
         """The texts of some contents, of their first MAX_SCORED_CHARS characters."""
-        with self._lock:
-            return [self._text(content) for content in contents]
+        known = self._texts
+        return [known.get(content) or self._text(content) for content in contents]
 
     def _text(self, content: str) -> Text:
-        known = self._texts.get(content)
-        if known is not None:
-            self._texts.move_to_end(content)
-            return known
+        with self._lock:
+            return self._texts.get(content) or self._made(content)
+
+    def _made(self, content: str) -> Text:
         found = terms(content)
         counts = Counter(found)
         spoken = folded_words(content)
@@ -78,7 +78,7 @@ class Lexicon:
         )
         self._texts[content] = text
         if len(self._texts) > _MOST_TEXTS:
-            self._texts.popitem(last=False)
+            del self._texts[next(iter(self._texts))]
         return text
 
     def _number(self, numbers: dict[str, int], name: str) -> int:
