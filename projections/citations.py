@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 import apsw
 
@@ -10,7 +11,8 @@ from mnemolog.schema.errors import InvalidInput
 
 #: The shortest citation: a longer one only where another node of the file begins alike.
 LEAST_CHARS = 4
-_KINDS = ("ep-", "ce-")
+#: How the ids of messages and of facts begin.
+KINDS = ("ep-", "ce-")
 _SHORT = re.compile(r"(?P<kind>ep-|ce-)?(?P<digits>[0-9a-f]{1,20})")
 _SHOWN = 5
 # Node ids hold letters, digits and dashes, which come before the tilde.
@@ -42,7 +44,7 @@ class AmbiguousCitation(InvalidInput):
 def short_id(connection: apsw.Connection, node_id: str) -> str:
     """The first digits of a node's id, without its kind, as many as no other node in the file begins with."""
     kind, digits = node_id[:3], node_id[3:]
-    if kind not in _KINDS:
+    if kind not in KINDS:
         return node_id
     for length in range(LEAST_CHARS, len(digits)):
         if len(_beginning(connection, digits[:length])) == 1:
@@ -50,8 +52,8 @@ def short_id(connection: apsw.Connection, node_id: str) -> str:
     return digits
 
 
-def resolve(connection: apsw.Connection, short: str) -> str:
-    """The id of the one node that a citation names: a short id, a node id, or the beginning of one.
+def resolve(connection: apsw.Connection, short: str, kinds: tuple[str, ...] = KINDS) -> str:
+    """The id of the one node of some kinds that a citation names: a short id, a node id, or the beginning of one.
 
     Brackets around it, spaces and case do not matter. Raises UnknownCitation when there is none, and AmbiguousCitation
     when there are several, as when the file has grown since an answer cited it.
@@ -60,8 +62,7 @@ def resolve(connection: apsw.Connection, short: str) -> str:
     parts = _SHORT.fullmatch(wanted)
     if parts is None:
         raise UnknownCitation(short)
-    kinds = _KINDS if parts["kind"] is None else (parts["kind"],)
-    found = _beginning(connection, parts["digits"], kinds)
+    found = _beginning(connection, parts["digits"], [kind for kind in kinds if parts["kind"] in (None, kind)])
     if not found:
         raise UnknownCitation(short)
     if len(found) > 1:
@@ -69,6 +70,6 @@ def resolve(connection: apsw.Connection, short: str) -> str:
     return found[0]
 
 
-def _beginning(connection: apsw.Connection, digits: str, kinds: tuple[str, ...] = _KINDS) -> list[str]:
+def _beginning(connection: apsw.Connection, digits: str, kinds: Iterable[str] = KINDS) -> list[str]:
     """Nodes whose ids begin so, of every kind, not all when there are many."""
     return [str(node_id) for kind in kinds for (node_id,) in connection.execute(_BEGINNING, (kind + digits,))]

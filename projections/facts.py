@@ -8,9 +8,9 @@ from typing import Any
 import apsw
 import msgspec
 
+from mnemolog.projections.citations import resolve
 from mnemolog.schema.cells import Cell
 from mnemolog.schema.decay import confidence_at
-from mnemolog.schema.errors import InvalidInput
 from mnemolog.schema.policy import DecayPolicy, Policy
 from mnemolog.schema.times import show
 
@@ -51,7 +51,6 @@ _HELD = """
 SELECT high FROM verdicts WHERE low = ?1 AND state = 'held'
 UNION ALL SELECT low FROM verdicts WHERE high = ?1 AND state = 'held' ORDER BY 1
 """
-_PREFIXES_SHOWN = 5
 
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,21 +131,9 @@ def fact(connection: apsw.Connection, node_id: str, at: int) -> Fact | None:
     return found[0] if found else None
 
 
-def find_fact(connection: apsw.Connection, prefix: str) -> str:
-    """The id of the one fact whose node id begins so. Raises InvalidInput when there is none, or more than one."""
-    found = [
-        node_id
-        for (node_id,) in connection.execute(
-            "SELECT node_id FROM cells WHERE substr(node_id, 1, ?2) = ?1 ORDER BY node_id LIMIT ?3",
-            (prefix, len(prefix), _PREFIXES_SHOWN + 1),
-        )
-    ]
-    if len(found) == 1 or prefix in found:
-        return prefix if prefix in found else str(found[0])
-    if not found or not prefix:
-        raise InvalidInput(f"there is no fact {prefix!r}: `mnemolog facts --all` shows their ids")
-    shown = ", ".join(found[:_PREFIXES_SHOWN]) + (", …" if len(found) > _PREFIXES_SHOWN else "")
-    raise InvalidInput(f"{prefix!r} begins the ids of several facts: {shown}")
+def find_fact(connection: apsw.Connection, short: str) -> str:
+    """The id of the one fact that a citation names (see citations.resolve). Raises InvalidInput."""
+    return resolve(connection, short, ("ce-",))
 
 
 def cell_of(connection: apsw.Connection, node_id: str) -> Cell:

@@ -175,6 +175,7 @@ def test_a_fact_is_named_by_the_beginning_of_its_id(memory: Memory) -> None:
     node_id, other = state(memory, 0, "Acme"), state(memory, 5, "Bolt")
     length = next(n for n in range(4, 23) if node_id[:n] != other[:n])
     assert find_fact(memory.connection, node_id[:length]) == node_id
+    assert find_fact(memory.connection, f"[{node_id[3:length]}]") == node_id
     assert find_fact(memory.connection, other) == other
     for wrong in ("ce-", "ce-zzz", "", "%", "ep-"):
         with pytest.raises(InvalidInput):
