@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from acceptance.memory import Memory
-from support.processes import mnemolog_command
+from support.commands import mnemolog_command
 
 from mnemolog.schema.recalled import BEGIN, END
 

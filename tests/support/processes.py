@@ -1,4 +1,4 @@
-"""Real processes: the installed command, run to its end or started, killed, stopped and continued."""
+"""Real processes: the installed command, started, killed, stopped and continued."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import sysconfig
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,33 +14,8 @@ from typing import Self
 
 import psutil
 
+from support.commands import environment, mnemolog_command
 from support.waiting import wait_until
-
-
-def mnemolog_command() -> str:
-    """The `mnemolog` command of the environment that runs the tests."""
-    return str(Path(sysconfig.get_path("scripts")) / "mnemolog")
-
-
-def _environment(env: Mapping[str, str] | None) -> dict[str, str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("MNEMOLOG_", "OPENAI_"))}
-    return clean | dict(env or {})
-
-
-def run_cli(
-    *args: str | Path, env: Mapping[str, str] | None = None, timeout_s: float = 60.0, text: str | None = None
-) -> subprocess.CompletedProcess[str]:
-    """Runs `mnemolog ARGS` to its end, `text` on its standard input. `env` is added to an environment without settings."""
-    return subprocess.run(
-        [mnemolog_command(), *map(str, args)],
-        env=_environment(env),
-        input=text,
-        stdin=subprocess.DEVNULL if text is None else None,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=timeout_s,
-        check=False,
-    )
 
 
 class Process:
@@ -52,7 +26,7 @@ class Process:
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 (closed on leaving)
         self._process = subprocess.Popen(
             self.command,
-            env=_environment(env),
+            env=environment(env),
             stdin=subprocess.DEVNULL,
             stdout=self._output,
             stderr=subprocess.STDOUT,
