@@ -1,9 +1,9 @@
 -- The tables of a space's file. The fold tables come first: they are what the log says, and nothing else.
 
--- One row: what space this is, and how far the log is folded; `last_entry` is a hash of the last folded entry.
+-- One row: how far the log is folded; `last_entry` is a hash of the last folded entry. The space's name is not here: a
+-- fork is the same log under another name.
 CREATE TABLE space (
     one INTEGER PRIMARY KEY CHECK (one = 1),
-    name TEXT NOT NULL,
     salt TEXT NOT NULL,
     policy TEXT NOT NULL,
     fold_version INTEGER NOT NULL,

@@ -77,7 +77,7 @@ def opened(
     reachable = _reachable(stream)
     wanted = _prefix_at(settings, reachable, moment)
     if wanted.position == START:
-        connection = _nothing(settings, embedder)
+        connection = _nothing(embedder)
     else:
         connection = _kept(settings, wanted) or _built(settings, embedder, wanted, reachable, progress)
     with closing(connection):
@@ -120,11 +120,11 @@ def _ends_at(settings: Settings, stream: Stream | None, position: Position) -> b
 # ---- the files ---------------------------------------------------------------------------------------------------
 
 
-def _nothing(settings: Settings, embedder: Embedder) -> apsw.Connection:
+def _nothing(embedder: Embedder) -> apsw.Connection:
     connection = apsw.Connection(":memory:")
     load_vec(connection)
     with immediate(connection):
-        create_tables(connection, settings.space, embedder)
+        create_tables(connection, embedder)
     return connection
 
 

@@ -59,7 +59,7 @@ def build(
     number of entries of each batch. Raises NewerEvent for an entry that this version cannot fold.
     """
     batches = Batches(connection, voids=voids_of(log, also))
-    batches.create(lambda: create_tables(connection, space, embedder))
+    batches.create(lambda: create_tables(connection, embedder))
     return _fold_all(batches, connection, space, log(), is_parked, batch=batch, at=at, progress=progress)
 
 

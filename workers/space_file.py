@@ -85,16 +85,16 @@ def immediate(connection: apsw.Connection) -> Iterator[None]:
         raise
 
 
-def create_tables(connection: apsw.Connection, space: str, embedder: Embedder) -> None:
+def create_tables(connection: apsw.Connection, embedder: Embedder) -> None:
     """Creates all tables and indexes of an empty file, inside the caller's transaction."""
     connection.execute(tables.definitions())
-    connection.execute("INSERT INTO space VALUES (1, ?, '', '', ?, 0, 0, x'')", (space, tables.FOLD_VERSION))
+    connection.execute("INSERT INTO space VALUES (1, '', '', ?, 0, 0, x'')", (tables.FOLD_VERSION,))
     connection.execute("INSERT INTO lease VALUES (1, 0, '', 0, 0, 0)")
     fulltext.create(connection)
     try:
         dimension = embedder.dimension
     except EngineError as error:
-        log.warning("space %s: vectors are late: %s", space, error)
+        log.warning("vectors are late: %s", error)
         vectors.create_unknown(connection)
     else:
         vectors.create(connection, embedder.name, dimension)

@@ -94,7 +94,7 @@ class SpaceWriter:
         def make() -> None:
             # Another process may have made them while this one waited for its transaction.
             if not has_tables(self.connection):
-                create_tables(self.connection, self.space, self.embedder)
+                create_tables(self.connection, self.embedder)
 
         Batches(self.connection).create(make)
 

@@ -105,7 +105,7 @@ def test_a_rebuilt_file_waits_for_its_vectors_while_the_server_fails(server, tmp
     connection = open_for_writing(tmp_path / "space.db")
     embedder = embedder_of(settings(server), tmp_path)
     with immediate(connection):
-        create_tables(connection, "ada", embedder)
+        create_tables(connection, embedder)
     with caplog.at_level(logging.WARNING):
         index_vectors(connection, embedder, None, lambda _: None)
     assert vectors.state(connection).dimension == 8

@@ -58,7 +58,7 @@ class Memory:
         self.path = path
         self.connection: apsw.Connection = open_for_writing(path)
         self._batches = Batches(self.connection)
-        self._batches.create(lambda: create_tables(self.connection, "test", Words()))
+        self._batches.create(lambda: create_tables(self.connection, Words()))
         self.now = START_MS
         self._numbers = count(1)
         self.log: list[Entry] = []

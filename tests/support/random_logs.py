@@ -92,7 +92,7 @@ class Storyteller:
         self.log: list[Entry] = []
         self.connection = open_for_writing(path)
         self._batches = Batches(self.connection)
-        self._batches.create(lambda: create_tables(self.connection, "default", SmallEmbedder()))
+        self._batches.create(lambda: create_tables(self.connection, SmallEmbedder()))
         self._chance = random.Random(seed)
         self._now = BEGIN_MS
         self._ids: list[str] = []
@@ -465,7 +465,7 @@ def refolded(path: Path, log: Sequence[Entry], batch: int, *, refuse: int | None
         before=lambda entries: number.append(next(whole) if len(entries) > 1 else -1),
         voids=voids_of(lambda: log),
     )
-    batches.create(lambda: create_tables(connection, "default", SmallEmbedder()))
+    batches.create(lambda: create_tables(connection, SmallEmbedder()))
     connection.set_commit_hook(lambda: number[-1] == refuse)
     fold_more(batches, log, batch)
     connection.set_commit_hook(None)

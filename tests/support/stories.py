@@ -124,7 +124,7 @@ def folded(path: Path, entries: Sequence[Entry], batch: int = 1_000) -> apsw.Con
     """A new file with the entries folded into it; the connection is the caller's to close."""
     connection = open_for_writing(path)
     batches = Batches(connection)
-    batches.create(lambda: create_tables(connection, "default", SmallEmbedder()))
+    batches.create(lambda: create_tables(connection, SmallEmbedder()))
     fold_more(batches, entries, batch)
     return connection
 

@@ -102,7 +102,7 @@ def test_without_a_log_only_what_was_used_is_noted(memory: Memory) -> None:
 
 def test_a_file_from_before_the_first_event_answers_nothing_that_is_noted(tmp_path: Path) -> None:
     connection = open_for_writing(tmp_path / "empty.db")
-    create_tables(connection, "test", Words())
+    create_tables(connection, Words())
     noted = Noted()
     Recording(noted, "text").recall(connection, Asked(query="Which key?", about=now()), [])
     assert noted.answers == []

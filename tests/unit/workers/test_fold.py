@@ -120,7 +120,7 @@ def test_the_fold_reads_no_clock_no_randomness_no_environment_and_no_network(
     expected = folded(tmp_path / "expected.db", log)
     connection = open_for_writing(tmp_path / "pure.db")
     batches = Batches(connection)
-    batches.create(lambda: create_tables(connection, "default", SmallEmbedder()))
+    batches.create(lambda: create_tables(connection, SmallEmbedder()))
 
     def forbidden(*_: object, **__: object) -> None:
         raise AssertionError("the fold looked outside of its log")
@@ -486,7 +486,7 @@ def test_nesting_is_judged_alike_however_deep_the_callers_stack_is(tmp_path: Pat
 def test_a_newer_event_ends_the_fold_after_what_stands_before_it(path: Path, batch: int) -> None:
     connection = open_for_writing(path)
     batches = Batches(connection)
-    batches.create(lambda: create_tables(connection, "default", SmallEmbedder()))
+    batches.create(lambda: create_tables(connection, SmallEmbedder()))
     log = log_of([created(), said("a"), newer(), said("b")])
     with pytest.raises(NewerEvent, match="dream_dreamt"):
         fold_more(batches, log, batch)
