@@ -7,20 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from support import run_cli
+from support.compose import USERS, composed, password_of
 
 ROOT = Path(__file__).parents[2]
 QUEUES = ("extract", "resolve", "consolidate")
 
 
-def composed() -> dict[str, Any]:
-    """The file with every ${NAME:-default} replaced by its default."""
-    text = (ROOT / "compose.yaml").read_text(encoding="utf-8")
-    return yaml.safe_load(re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text))
-
-
-SERVICES: dict[str, Any] = composed()["services"]
+COMPOSED = composed(ROOT / "compose.yaml")
+SERVICES: dict[str, Any] = COMPOSED["services"]
 OURS = [name for name, service in SERVICES.items() if service["image"] == "mnemolog"]
 
 
@@ -30,6 +25,24 @@ def test_redis_keeps_everything_it_is_given() -> None:
     assert options["--appendonly"] == "yes"
     assert options["--maxmemory-policy"] == "noeviction"
     assert SERVICES["redis"]["volumes"] == ["redis:/data"]
+
+
+def test_redis_has_a_user_with_a_password_for_each_part_and_no_password_on_a_command_line() -> None:
+    users = {line.split()[1]: line.split()[2:] for line in COMPOSED["configs"]["users"]["content"].splitlines()}
+    assert set(users) == {"default", "admin", "producer", "worker", "writer"}
+    assert users["default"] == ["on", "nopass", "resetkeys", "resetchannels", "-@all", "+ping"]
+    for name in ("admin", "producer", "worker", "writer"):
+        assert f">{password_of(name)}" in users[name]
+    for name, service in SERVICES.items():
+        assert "password" not in " ".join(service["command"]), name
+    assert SERVICES["redis"]["configs"] == [{"source": "users", "target": "/etc/valkey/users.acl"}]
+    assert SERVICES["redis"]["command"][-2:] == ["--aclfile", "/etc/valkey/users.acl"]
+
+
+def test_without_passwords_nothing_is_started() -> None:
+    asked = re.findall(r"\$\{(\w+_PASSWORD)([^}]*)\}", (ROOT / "compose.yaml").read_text(encoding="utf-8"))
+    assert {name for name, _ in asked} == {f"MNEMOLOG_{user}_PASSWORD" for user in USERS}
+    assert {default for _, default in asked} == {":?write .env first"}
 
 
 def test_redis_can_be_reached_from_this_machine_only() -> None:
@@ -46,7 +59,9 @@ def test_every_service_is_watched_restarted_and_given_time_to_stop(name: str) ->
 @pytest.mark.parametrize("name", OURS)
 def test_our_services_wait_for_redis_and_reach_it(name: str) -> None:
     assert SERVICES[name]["depends_on"] == {"redis": {"condition": "service_healthy"}}
-    assert SERVICES[name]["environment"]["MNEMOLOG_REDIS_URL"] == "redis://redis:6379/0"
+    user = "writer" if name == "ingest" else "worker"
+    url = SERVICES[name]["environment"]["MNEMOLOG_REDIS_URL"]
+    assert url == f"redis://{user}:{password_of(user)}@redis:6379/0"
 
 
 def test_the_writer_serves_the_space_that_is_named() -> None:
