@@ -23,8 +23,8 @@ from mnemolog.workers.queue import queue_of
 COMPOSE = Path(__file__).parents[2] / "compose.yaml"
 SPACE = "default"
 STREAM = keys.stream(SPACE)
-#: redis-py tells its name to servers from 7.2 on, and does without.
-UNNEEDED = {"client|setinfo"}
+#: redis-py and RQ tell who they are where they may, and do without.
+UNNEEDED = {"client", "client|setinfo", "client|setname"}
 
 
 @pytest.fixture
