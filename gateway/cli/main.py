@@ -120,6 +120,8 @@ def main() -> None:
 
     So do those of the machine: a file that is damaged, or that cannot be opened, read or written.
     """
+    # Whatever is written, by the programs started from here too, is a memory or a piece of one: for its owner alone.
+    os.umask(0o077)
     for number in (signal.SIGTERM, signal.SIGHUP):
         # Python would end at once and leave the embedded Redis behind. `nohup` is respected.
         if signal.getsignal(number) == signal.SIG_DFL:
