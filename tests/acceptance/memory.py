@@ -20,6 +20,9 @@ STORY = Path(__file__).with_name("story.jsonl")
 class Memory:
     """A data folder, named to `mnemolog` in the environment."""
 
+    #: Runs a command to its end.
+    run_command = staticmethod(run_cli)
+
     def __init__(self, data: Path, **env: str) -> None:
         self.data = data
         self.env = {**env, "MNEMOLOG_DATA": str(data)}
@@ -35,7 +38,7 @@ class Memory:
 
     def run(self, *args: str | Path, status: int = 0, text: str | None = None) -> subprocess.CompletedProcess[str]:
         """Runs a command to its end, which must be with this status and never with a traceback."""
-        done = run_cli(*args, env=self.env, text=text)
+        done = self.run_command(*args, env=self.env, text=text)
         assert done.returncode == status, f"{args} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr, done.stderr
         return done

@@ -9,12 +9,19 @@ from pathlib import Path
 
 import pytest
 from acceptance.memory import Memory
-from support import Process, wait_until
+from support import Process, run_installed, wait_until
 
 DEMO = Path(__file__).parents[2] / "examples" / "demo.py"
 
 
-def test_what_is_published_is_recalled_checked_deleted_and_built_again(memory: Memory) -> None:
+class Installed(Memory):
+    """Every command is the installed one, from its start."""
+
+    run_command = staticmethod(run_installed)
+
+
+def test_what_is_published_is_recalled_checked_deleted_and_built_again(tmp_path: Path) -> None:
+    memory = Installed(tmp_path / "data")
     said = memory.json("publish", "I moved to Berlin.", "--role", "user", "--session", "monday", "--speaker", "Ada")
     with memory.up():
         memory.run("publish", "How do you like Berlin?", "--role", "assistant", "--session", "monday")
