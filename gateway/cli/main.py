@@ -58,6 +58,7 @@ _COMMANDS_OF: dict[str, tuple[str, ...]] = {
     "working": ("worker", "jobs"),
     "repairing": ("replay", "reindex"),
     "snapshotting": ("snapshot",),
+    "portability": ("export", "import-bundle"),
     "spooling": ("spool",),
     "dead_letters": ("dead-letters",),
     "dev": ("dev",),

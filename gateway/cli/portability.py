@@ -1,0 +1,108 @@
+"""Commands that move a memory: export, import-bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from mnemolog.gateway.cli.context import FILE, Context, json_option, pass_context, print_json, progress_bar
+from mnemolog.schema import archive
+from mnemolog.schema.endpoint import RedisFolder
+from mnemolog.schema.ids import check_space
+from mnemolog.schema.stream import Stream
+from mnemolog.workers import bundles, bundling, unbundling
+from mnemolog.workers.bundling import Exported
+from mnemolog.workers.unbundling import Restored
+
+_NEW_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@contextmanager
+def _stream(context: Context) -> Iterator[Stream | None]:
+    """The space's stream; an embedded server that is at rest is started, as it may hold what nobody archived yet."""
+    url = context.running_redis()
+    if url is not None:
+        yield context.stream(url)
+    elif RedisFolder(context.settings.data).path.exists():
+        with context.redis() as started:
+            yield context.stream(started)
+    else:
+        yield None
+
+
+@click.command()
+@click.argument("file", type=_NEW_FILE)
+@click.option("--snapshot", is_flag=True, help="Put a copy of the space's file in too: the bundle is imported faster.")
+@click.option("--force", is_flag=True, help="Replace the file if it is there already.")
+@json_option
+@pass_context
+def export(context: Context, file: Path, snapshot: bool, force: bool, as_json: bool) -> None:  # noqa: FBT001
+    """Put the whole memory into one file: its log up to now, its policy, and checksums. A writer may go on meanwhile.
+
+    The file is a tar archive, readable by you only. It holds everything that was said, also what has been forgotten
+    since: keep it as safe as the memory. What is erased later stays in it.
+
+    \b
+    mnemolog export backup.tar
+    """
+    with _stream(context) as stream, progress_bar("exporting", archive.count(context.settings.archive)) as advance:
+        found = bundling.export(
+            context.settings, stream, file.absolute(), snapshot=snapshot, force=force, progress=advance
+        )
+    if as_json:
+        print_json(_as_object(found))
+        return
+    manifest = found.manifest
+    click.echo(f"{found.file}: {found.bytes:,} bytes, {manifest.entries:,} entries up to {manifest.last}")
+    if found.left_out:
+        click.echo(f"mnemolog: what was not archived yet is not in it: {found.left_out}", err=True)
+
+
+def _as_object(found: Exported) -> dict[str, Any]:
+    manifest = msgspec.structs.asdict(found.manifest)
+    state = found.manifest.state
+    manifest["state"] = state and {**msgspec.structs.asdict(state), "policy": msgspec.json.decode(state.policy)}
+    return {"file": found.file, "bytes": found.bytes, "left_out": found.left_out or None, "manifest": manifest}
+
+
+@click.command(name="import-bundle")
+@click.argument("file", type=FILE)
+@click.option("--space", "name", metavar="NEW", help="Under another name: a fork, which goes its own way from here.")
+@json_option
+@pass_context
+def import_bundle(context: Context, file: Path, name: str | None, as_json: bool) -> None:  # noqa: FBT001
+    """Build a memory again from what `export` wrote, on this or another machine, without Redis and without a model.
+
+    The space must not exist here or be empty. The bundle is checked first, and compared by its hashes at the end: a
+    damaged one changes nothing. Start the writer (`mnemolog up`) before anything is published to the space.
+
+    \b
+    mnemolog import-bundle backup.tar
+    mnemolog import-bundle backup.tar --space experiment
+    """
+    space = check_space(name) if name is not None else None
+    total = bundles.manifest_of(file).entries
+    with progress_bar("folding", total) as advance:
+        found = unbundling.restore(context.settings, file, space, context.embedder(), advance)
+    if as_json:
+        print_json(found)
+    else:
+        _show(found)
+
+
+def _show(found: Restored) -> None:
+    fork = f", a fork of {found.fork_of}" if found.fork_of else ""
+    click.echo(f"space {found.space}{fork}: {found.entries:,} entries, folded up to {found.position}")
+    click.echo(f"hash         {found.hash}\ncontent_hash {found.content_hash}")
+    if found.compared:
+        click.echo("equal to the memory that the bundle was made from")
+    else:
+        click.echo("the bundle tells no hash of this version of the fold to compare with")
+
+
+COMMANDS = (export, import_bundle)
