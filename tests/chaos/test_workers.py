@@ -20,9 +20,9 @@ from mnemolog.schema.events import SessionClosed
 from mnemolog.schema.ids import episode_id
 from mnemolog.schema.times import DAY, MINUTE
 
-MESSAGES = 2_000
-SESSIONS = 50
-KILLS = 14
+MESSAGES = 1_200
+SESSIONS = 30
+KILLS = 9
 _SAID = (
     "I live in {0} now.",
     "I work at {1}.",
