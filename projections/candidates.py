@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mnemolog.projections.vectors import VectorIndex
 
 FULLTEXT_CANDIDATES = 100
-VECTOR_CANDIDATES = 50
+VECTOR_CANDIDATES = 100
 FACT_CANDIDATES = 25
 #: Among so many of the nearest nodes facts are looked for; and where fewer than enough of so many are wanted, all that
 #: are wanted are compared.

@@ -30,13 +30,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mnemolog.projections.frequencies import TermFrequency
+    from mnemolog.projections.texts import Lexicon
 
 __all__ = ["ARMS", "REACH", "WEIGHTS", "Known", "Ranking", "Turn", "rank"]
 
 #: How much the vectors of the turns right before and after count beside a turn's own.
 _NEIGHBOUR_VECTOR = 0.5
 #: How much the vector of a fact counts for its messages, where it is nearer than theirs.
-_FACT_VECTOR = 0.5
+_FACT_VECTOR = 1.0
 #: How much the name of a speaker counts as a word: who is asked about seldom says their own name.
 _NAME_AS_WORD = 0.2
 #: About every second pair of characters of an unspaced script is no word, and found in no answer.
@@ -44,7 +45,7 @@ _PAIR = 0.5
 #: A smaller file counts as one of this many nodes: among a few, a word that some of them share is not yet common.
 _LEAST_NODES = 500
 #: A text is worth at least this times its cosine, whatever words it shares.
-_ALIKE = 0.375
+_ALIKE = 0.35
 #: These arms count beside what a fact has by its messages: an edge that leads to it, and what tells equal facts apart.
 _BESIDE = ("linked", "surety", "salience", "recency")
 #: So far before its messages a fact comes.
@@ -118,11 +119,12 @@ class _View:
         vectors: NDArray[np.float32],
         query: NDArray[np.float32],
         known: Known,
+        words: Lexicon,
     ) -> None:
         self.question = question
         self.asked = [found.term for found in frequencies]
         self.turns = [turn for stretch in stretches for turn in stretch]
-        self.words = lexicon()
+        self.words = words
         self.texts = self.words.analysed(turn.content for turn in self.turns)
         self.terms = Joined.of([text.terms for text in self.texts])
         self.around = Neighbours([len(stretch) for stretch in stretches])
@@ -255,9 +257,9 @@ ARMS: dict[str, Callable[[_View], NDArray[np.float32]]] = {
 }
 WEIGHTS: dict[str, float] = {
     "lexical": 0.625,
-    "vector": 0.225,
+    "vector": 0.24,
     "phrase": 0.025,
-    "speaker": 0.1,
+    "speaker": 0.11,
     "answer": 0.225,
     "date": 0.22,
     "order": 0.2,
@@ -280,13 +282,14 @@ def rank(
     query: NDArray[np.float32],
     weights: Mapping[str, float] = WEIGHTS,
     known: Known | None = None,
+    words: Lexicon | None = None,
 ) -> Ranking:
     """Score all turns of the stretches (each: turns that follow each other in one session) of a file of `nodes` nodes.
 
     `vectors` has shape (turns, dimension), zeros where there is none; `query` is the question's vector, or zeros.
     """
     known = known or Known.nothing(len(vectors))
-    view = _View(question, frequencies, nodes, stretches, vectors, query, known)
+    view = _View(question, frequencies, nodes, stretches, vectors, query, known, words or lexicon())
     arms = {name: np.float32(weights[name]) * arm(view) for name, arm in ARMS.items()}
     total = np.sum([values for name, values in arms.items() if name not in _BESIDE], axis=0)
     arms["alike"] = np.maximum(np.float32(_ALIKE) * view.similarity - total, 0)

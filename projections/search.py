@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from mnemolog.projections.embedder import Embedder
     from mnemolog.projections.frequencies import TermFrequency
     from mnemolog.projections.questions import Question
-    from mnemolog.projections.texts import Text
+    from mnemolog.projections.texts import Lexicon, Text
     from mnemolog.projections.vectors import VectorIndex
 
 #: A result has a term of the question in or around it, or is at least this similar, or is of its time, or is what an
@@ -75,6 +75,7 @@ class _Pool(msgspec.Struct, frozen=True):
     embedder: Embedder
     wanted: Wanted
     has_facts: bool
+    words: Lexicon
 
 
 class _Found(msgspec.Struct, frozen=True):
@@ -121,7 +122,7 @@ def _pool(con: apsw.Connection, asked: Asked, embedder: Embedder, wanted: Wanted
     # Vectors of another model say nothing about this one's.
     fits = asked.vector is not None and index.model == embedder.name
     query = asked.vector if asked.vector is not None and fits else np.zeros(index.dimension, np.float32)
-    return _Pool(con, asked, frequencies, nodes, index, query, embedder, wanted, candidates.has_facts(con))
+    return _Pool(con, asked, frequencies, nodes, index, query, embedder, wanted, candidates.has_facts(con), lexicon())
 
 
 def _gathered(pool: _Pool, limit: int) -> list[list[int]]:
@@ -165,11 +166,13 @@ def _ranked(
     numbers = [number for stretch in stretches for number in stretch]
     by_number = candidates.read(pool.con, numbers, pool.frequencies)
     read = [by_number[number] for number in numbers]
-    texts = lexicon().analysed(one.turn.content for one in read)
+    texts = pool.words.analysed(one.turn.content for one in read)
     known = _known(pool, read, texts, links, scores)
     made = vectors.fetch(pool.con, pool.index, numbers)
     turns = [[by_number[number].turn for number in stretch] for stretch in stretches]
-    ranking = rank(pool.asked.question, pool.frequencies, pool.nodes, turns, made, pool.query, known=known)
+    ranking = rank(
+        pool.asked.question, pool.frequencies, pool.nodes, turns, made, pool.query, known=known, words=pool.words
+    )
     return _Found(read, texts, ranking, known, made, _kept(pool, read, ranking, known))
 
 
@@ -212,7 +215,7 @@ def _known(
         recency=_of_facts(read, lambda one: _recency(one, pool.wanted.now)),
         facts=ties[:, 0],
         sources=ties[:, 1],
-        near=near_words(lexicon(), said, pool.frequencies, pool.embedder),
+        near=near_words(pool.words, said, pool.frequencies, pool.embedder),
     )
 
 
