@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +122,16 @@ def test_garbage_in_the_queue_is_passed_over(desk: Desk, broken: dict[str, bytes
     assert len(engine.asked) == 1
     assert len(desk.logged(CellsExtracted)) == 1
     assert troubles.told(desk.client, "default") == {}
+
+
+@pytest.mark.parametrize("packed", [zlib.compress, bytes])
+def test_a_pickle_in_the_queue_is_not_loaded(desk: Desk, tmp_path: Path, packed: Callable[[bytes], bytes]) -> None:
+    trace = tmp_path / "trace"
+    job = plain_queue(desk.client).enqueue_call(FUNCTION, args=("body", 1, 1))
+    desk.client.hset(job.key, "data", packed(f"cos\nsystem\n(S'touch {trace}'\ntR.".encode()))
+    desk.work(Hired(), kinds=("extract",))
+    assert not trace.exists()
+    assert desk.client.llen(f"rq:queue:{QUEUE}") == 0
 
 
 def test_a_hash_that_is_no_job_is_none(redis: redis_py.Redis) -> None:

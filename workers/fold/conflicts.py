@@ -16,6 +16,9 @@ from mnemolog.workers.fold.jobs import close_job
 from mnemolog.workers.fold.validity import CLOSINGS, CORRECTION, rank, recompute
 
 _TRUST = {"requested": 2, "first_person": 2, "others": 1, "inferred": 0}
+_HEARSAY = _TRUST["others"]
+#: Who is meant where a message names no speaker; engines use the same word.
+_NAMELESS = "user"
 _INTENTIONS = ("plan", "task")
 
 
@@ -33,18 +36,36 @@ class _Side(msgspec.Struct, frozen=True):
     polarity: int
     ends: str | None
     corrects: int
+    job_key: str | None
+    speaker: str | None
+
+    @property
+    def trust(self) -> int:
+        """How far it is believed: what was said in talk by anybody but its subject is hearsay, whatever it claims."""
+        believed = _TRUST[self.basis]
+        asked_for = self.job_key is None
+        own = (self.speaker or _NAMELESS).casefold() == self.subject.casefold()
+        return believed if asked_for or own else min(believed, _HEARSAY)
 
     @property
     def is_intention(self) -> bool:
         return self.cell_type in _INTENTIONS or self.modality == "planned"
 
 
+# Who said it last, among those whom the cell quotes: read from the messages, not from what an engine says of them.
+_SPEAKER = """
+    SELECT e.speaker FROM edges d JOIN nodes e ON e.node_id = d.target
+    WHERE d.kind = 'derived_from' AND d.source = ? AND e.role = 'user'
+    ORDER BY e.occurred_at DESC, e.seq DESC, e.event_id DESC LIMIT 1
+"""
+
+
 def _side(ctx: Context, node_id: str) -> _Side | None:
     row = ctx.get(
         "SELECT node_id, subject, cell_type, modality, basis, heir, retracted, valid_until, slot, object, polarity, "
-        "json_extract(cell, '$.ends'), ifnull(json_extract(cell, '$.correction'), 0) "
-        "FROM cells JOIN nodes USING (node_id) WHERE node_id = ?",
-        (node_id,),
+        "json_extract(cell, '$.ends'), ifnull(json_extract(cell, '$.correction'), 0), job_key, "
+        f"({_SPEAKER}) FROM cells JOIN nodes USING (node_id) WHERE node_id = ?",
+        (node_id, node_id),
     )
     return _Side(*row) if row else None
 
@@ -123,7 +144,7 @@ def _objection(ctx: Context, pair: PairVerdict) -> str:
 
 def _overreach(older: _Side, heir: _Side) -> str:
     """Why one cell may not take the other's place, whatever anybody says."""
-    if _TRUST[heir.basis] < _TRUST[older.basis]:
+    if heir.trust < older.trust:
         return "less_trusted"
     if heir.cell_type == "opinion" and older.cell_type != "opinion":
         return "opinion_over_fact"
