@@ -216,7 +216,7 @@ def _restore(
     for snapshot in listed(settings):
         if snapshot.at > until or voids_of(partial(log_after, snapshot.at)).known:
             continue
-        if (problem := _problem(settings, snapshot, model)) is not None:
+        if (problem := problem_of(settings, snapshot, model)) is not None:
             log.warning("snapshot %s is passed over: %s", snapshot.file, problem)
             continue
         _load(folder_of(settings) / snapshot.file, side)
@@ -224,7 +224,7 @@ def _restore(
     return None
 
 
-def _problem(settings: Settings, snapshot: Snapshot, model: str) -> str | None:
+def problem_of(settings: Settings, snapshot: Snapshot, model: str) -> str | None:
     """Why a snapshot cannot be used, in words; None for one that can."""
     found = prefix(settings.archive, None, snapshot.at)
     if (found.position, found.digest) != (snapshot.at, snapshot.log):
