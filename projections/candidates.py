@@ -313,7 +313,7 @@ def around(con: apsw.Connection, seeds: Sequence[int], reach: int) -> list[list[
 def _in_session(con: apsw.Connection, session: str, places: Sequence[tuple[Any, ...]], reach: int) -> list[list[int]]:
     """A short session is read once for all seeds in it; in a long one it is looked around each."""
     if len(places) > 1:
-        turns = [number for (number,) in con.execute(_TURNS, (session, _SHORT + 1)).fetchall()]
+        turns: list[Any] = [number for (number,) in con.execute(_TURNS, (session, _SHORT + 1)).fetchall()]
         if len(turns) <= _SHORT:
             return _parts(turns, {place[0] for place in places}, reach)
     before: _Links = {}
