@@ -176,7 +176,7 @@ def translate(error: redis.RedisError, what: str) -> MnemologError:
     code = detail.split(" ", 1)[0]
     if room := _room(error, code, detail):
         return LogFull(f"cannot {what}: {room}, then try again")
-    if advice := _refusal(error, code):
+    if advice := _refusal(error, code, detail):
         return LogRefused(f"cannot {what}: {detail}. {advice}")
     if isinstance(error, redis.BusyLoadingError):
         return LogUnavailable(f"cannot {what}: Redis is still loading its data; try again in a moment")
@@ -199,7 +199,9 @@ def _room(error: redis.RedisError, code: str, detail: str) -> str | None:
     return f"{detail}. Redis cannot save to its disk: free some" if code == "MISCONF" else None
 
 
-def _refusal(error: redis.RedisError, code: str) -> str | None:
+def _refusal(error: redis.RedisError, code: str, detail: str) -> str | None:
+    if "CERTIFICATE_VERIFY_FAILED" in detail:
+        return "Name who signed the server's certificate in the Redis URL (ssl_ca_certs=FILE), and the host as it does"
     if isinstance(error, redis.AuthenticationError) or code in ("NOAUTH", "WRONGPASS"):
         return "Check the user and the password in the Redis URL"
     if isinstance(error, (NoPermissionError, AuthorizationError)):
