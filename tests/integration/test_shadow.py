@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,6 +18,7 @@ from support.stories import BEGIN_MS, append, created, rows
 from mnemolog.gateway.model_server import ModelServer
 from mnemolog.gateway.model_server.script import Rule, Script
 from mnemolog.schema import keys
+from mnemolog.schema.endpoint import log_client
 from mnemolog.schema.times import MINUTE, show
 
 TALK = {
@@ -131,8 +133,25 @@ class Place:
         assert self.json("replay", "--verify")["equal"] is True
 
 
+@pytest.fixture(scope="module")
+def talked(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[bytes, bytes]]:
+    """The data folder of a place that was told the talk, and what Redis held then."""
+    data = tmp_path_factory.mktemp("talked") / "data"
+    with log_client(redis_url) as client, ModelServer(script(FOUND)) as server:
+        client.flushall()
+        append(client, [created()])
+        Place(redis_url, data, {"first": server}).bring(TALK)
+        return data, {key: client.dump(key) for key in client.scan_iter()}
+
+
 @pytest.fixture
-def place(redis: redis_py.Redis, redis_url: str, tmp_path: Path) -> Iterator[Place]:
+def place(
+    talked: tuple[Path, dict[bytes, bytes]], redis: redis_py.Redis, redis_url: str, tmp_path: Path
+) -> Iterator[Place]:
+    folder, held = talked
+    shutil.copytree(folder, tmp_path / "data")
+    for key, value in held.items():
+        redis.restore(key, 0, value)
     with ExitStack() as stack:
         servers = {
             "first": stack.enter_context(ModelServer(script(FOUND))),
@@ -140,10 +159,7 @@ def place(redis: redis_py.Redis, redis_url: str, tmp_path: Path) -> Iterator[Pla
             "broken": stack.enter_context(ModelServer(script(OTHER, broken="m4"))),
             "third": stack.enter_context(ModelServer(script(REWORDED))),
         }
-        append(redis, [created()])
-        place = Place(redis_url, tmp_path / "data", servers)
-        place.bring(TALK)
-        yield place
+        yield Place(redis_url, tmp_path / "data", servers)
 
 
 def said(facts: list[dict[str, Any]]) -> list[str]:
