@@ -8,7 +8,7 @@ import msgspec
 from results import Figure
 from workbench import POLL_S, Progress, Workbench
 
-from mnemolog.projections.status import archive_facts, stream_facts
+from mnemolog.projections.status import archive_facts
 from mnemolog.schema.stream import Stream
 
 TARGET_EVENTS_PER_S = 10_000
@@ -32,8 +32,8 @@ def backlog(bench: Workbench, nodes: int, runs: int) -> list[Figure]:
     """Folds messages that stand on the stream already, each run into a folder of its own."""
     space = bench.published(nodes).space
     done = [_run(bench, f"ingest-{run}", space, nodes) for run in range(runs)]
-    stream = stream_facts(Stream(bench.client, space))
-    memory = [] if stream is None or stream.memory_bytes is None else [stream.memory_bytes / 1e6]
+    memory_bytes = Stream(bench.client, space).memory_bytes()
+    memory = [] if memory_bytes is None else [memory_bytes / 1e6]
     return [
         Figure(
             name=f"ingest of {nodes:,} messages",

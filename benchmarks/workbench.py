@@ -43,8 +43,9 @@ def mnemolog(settings: Settings, *arguments: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """This process's environment without settings of mnemolog."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("MNEMOLOG_")}
+    """This process's environment without settings of mnemolog, but for streams that stay whole: runs share them."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("MNEMOLOG_")}
+    return plain | {"MNEMOLOG_STREAM_EVENTS": "0", "MNEMOLOG_STREAM_BYTES": "0"}
 
 
 class Progress(msgspec.Struct, frozen=True):

@@ -17,6 +17,7 @@ from mnemolog.schema import archive, troubles
 from mnemolog.schema.endpoint import translate
 from mnemolog.schema.ids import Position
 from mnemolog.schema.jobs import QUEUES
+from mnemolog.schema.settings import Settings
 from mnemolog.schema.stream import Stream
 
 #: Lag is counted entry by entry, up to this many.
@@ -62,12 +63,23 @@ class ArchiveFacts(msgspec.Struct, frozen=True):
 
 
 class StreamFacts(msgspec.Struct, frozen=True):
-    """What the stream has: entries, its bounds, and its memory in Redis as Redis estimates it."""
+    """What the stream has: entries, its bounds, and its memory in Redis as Redis estimates it.
+
+    `trimmed_before` is the position before which everything is in the archive alone; None when nothing was trimmed.
+    """
 
     entries: int
     first: str | None
     top: str
     memory_bytes: int | None
+    trimmed_before: str | None
+
+
+class Retention(msgspec.Struct, frozen=True):
+    """How many entries, and bytes of Redis' memory, of what is folded a stream may keep; 0 stands for any number."""
+
+    stream_events: int
+    stream_bytes: int
 
 
 def counts(connection: apsw.Connection) -> Counts:
@@ -126,17 +138,23 @@ def archive_facts(folder: Path) -> ArchiveFacts:
     )
 
 
-def stream_facts(stream: Stream) -> StreamFacts | None:
-    """What the stream has, or None when there is no stream. Raises the errors of Stream."""
+def stream_facts(stream: Stream, folder: Path) -> StreamFacts | None:
+    """What the stream of an archive's space has, or None when there is no stream.
+
+    Raises the errors of Stream, and DamagedFile where the archive's beginning cannot be read.
+    """
     bounds = stream.bounds()
     if bounds is None:
         return None
-    try:
-        memory: Any = stream.client.memory_usage(stream.key)
-    except redis.RedisError:
-        memory = None
+    archived = next(archive.read(folder), None)
     first = str(bounds.first) if bounds.first else None
-    return StreamFacts(bounds.length, first, str(bounds.top), memory)
+    trimmed = bounds.first is not None and archived is not None and archived.position < bounds.first
+    return StreamFacts(bounds.length, first, str(bounds.top), stream.memory_bytes(), first if trimmed else None)
+
+
+def retention(settings: Settings) -> Retention:
+    """What the settings say of how much a stream may keep."""
+    return Retention(settings.stream_events, settings.stream_bytes)
 
 
 def waiting(stream: Stream) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
 from mnemolog.schema import archive
@@ -28,14 +29,25 @@ def read(
 ) -> Iterator[Entry]:
     """The entries after `after`, up to and with `until`: from the archive, then, where there is one, from the stream.
 
-    Raises DamagedFile for a damaged archive and the errors of Stream.
+    What is archived and trimmed away meanwhile is read from the archive. Raises DamagedFile for a damaged archive and
+    the errors of Stream.
     """
     for entry in archive.read(folder, after, until):
         after = entry.position
         yield entry
-    while stream is not None and (page := stream.range(after, PAGE, until)):
+    while stream is not None and (page := _next_page(folder, stream, after, until)):
         yield from page
         after = page[-1].position
+
+
+def _next_page(folder: Path, stream: Stream, after: Position, until: Position | None) -> list[Entry]:
+    """What comes next, from the stream; where the stream no longer reaches back so far, from the archive."""
+    page = stream.range(after, PAGE, until)
+    # Asked after the page was read: while the entry before it is there, nothing between the two was trimmed away.
+    if stream.entry(after) is None:
+        before_page = page[0].position if page else until
+        return list(islice(archive.read(folder, after, before_page), PAGE)) or page
+    return page
 
 
 def was_parked(position: Position, later: Iterable[Entry]) -> bool:

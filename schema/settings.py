@@ -18,6 +18,8 @@ RecallLog = Literal["text", "hash", "off"]
 DEFAULT_SPACE = "default"
 DEFAULT_LEASE_S = 10.0
 DEFAULT_SNAPSHOT_EVENTS = 100_000
+DEFAULT_STREAM_EVENTS = 100_000
+DEFAULT_STREAM_BYTES = 64 * 1024 * 1024
 DEFAULT_TIME_ZONE = "UTC"
 
 
@@ -31,6 +33,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     lease_s: float = DEFAULT_LEASE_S
     recall_log: RecallLog = "text"
     snapshot_events: int = DEFAULT_SNAPSHOT_EVENTS
+    stream_events: int = DEFAULT_STREAM_EVENTS
+    stream_bytes: int = DEFAULT_STREAM_BYTES
     time_zone: str = DEFAULT_TIME_ZONE
 
     @property
@@ -79,8 +83,10 @@ def from_environment(
     Reads MNEMOLOG_DATA (default `~/.mnemolog`), MNEMOLOG_SPACE (default `default`), MNEMOLOG_REDIS_URL,
     MNEMOLOG_DURABILITY (`process` or `power`), MNEMOLOG_LEASE_S (seconds after which a silent writer may be
     replaced, default 10), MNEMOLOG_RECALL_LOG (`text`, `hash` or `off`), MNEMOLOG_SNAPSHOT_EVENTS (after how many
-    events the writer makes a snapshot, default 100,000; 0 for never) and MNEMOLOG_TIME_ZONE (in which "last week" is
-    meant, default UTC). Raises InvalidInput for a value that cannot be used.
+    events the writer makes a snapshot, default 100,000; 0 for never), MNEMOLOG_STREAM_EVENTS and MNEMOLOG_STREAM_BYTES
+    (how many entries, and bytes of Redis' memory, of what is archived and folded a stream may keep, default 100,000 and
+    64 MiB; 0 for any number) and MNEMOLOG_TIME_ZONE (in which "last week" is meant, default UTC). Raises
+    InvalidInput for a value that cannot be used.
     """
     chosen = durability or environ.get("MNEMOLOG_DURABILITY") or "process"
     if chosen not in ("process", "power"):
@@ -97,6 +103,8 @@ def from_environment(
         lease_s=_positive(environ, "MNEMOLOG_LEASE_S", DEFAULT_LEASE_S),
         recall_log=cast("RecallLog", recall_log),
         snapshot_events=_count(environ, "MNEMOLOG_SNAPSHOT_EVENTS", DEFAULT_SNAPSHOT_EVENTS),
+        stream_events=_count(environ, "MNEMOLOG_STREAM_EVENTS", DEFAULT_STREAM_EVENTS),
+        stream_bytes=_count(environ, "MNEMOLOG_STREAM_BYTES", DEFAULT_STREAM_BYTES),
         time_zone=environ.get("MNEMOLOG_TIME_ZONE") or DEFAULT_TIME_ZONE,
     )
 

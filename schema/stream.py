@@ -12,9 +12,13 @@ import redis
 from mnemolog.schema import keys
 from mnemolog.schema.archive import Entry
 from mnemolog.schema.endpoint import translate
+from mnemolog.schema.errors import LogRefused
 from mnemolog.schema.ids import MAX_STREAM_PART, START, Position
 
 RawFields = Mapping[bytes, bytes]
+
+#: Redis weighs so many nodes of a stream, about 100 entries each, and takes the rest to be like them.
+MEMORY_SAMPLES = 500
 
 
 class Bounds(msgspec.Struct, frozen=True):
@@ -115,6 +119,18 @@ class Stream:
     def restore(self, entry: Entry) -> None:
         """Puts an entry back at its own position, which must lie above everything the stream ever held."""
         self._do("restore", "XADD", self.key, str(entry.position), keys.BODY_FIELD, entry.body)
+
+    def trim(self, first: Position) -> int:
+        """Removes what stands before the entry that is to be the first; gives how many entries that were."""
+        return int(self._do("trim", "XTRIM", self.key, "MINID", "=", str(first)))
+
+    def memory_bytes(self) -> int | None:
+        """How much of Redis' memory the stream takes, as Redis estimates it; None where it does not say."""
+        try:
+            found = self._do("measure", "MEMORY", "USAGE", self.key, "SAMPLES", MEMORY_SAMPLES)
+        except LogRefused:
+            return None
+        return None if found is None else int(found)
 
 
 def _text(key: Any) -> str:

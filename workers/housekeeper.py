@@ -1,6 +1,6 @@
 """The thread beside the writer: keeps vectors, moves the write-ahead log into the file, seals full archive segments.
 
-It makes a snapshot of the file after every so many events, too.
+It makes a snapshot of the file after every so many events, and trims the stream behind the archive, too.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from mnemolog.projections import vectors
 from mnemolog.projections.embedder import Embedder
 from mnemolog.schema import archive
 from mnemolog.workers import lease, snapshots
+from mnemolog.workers.retention import Trimmer
 from mnemolog.workers.rounds import Rounds
 from mnemolog.workers.space_file import BUSY_TIMEOUT_MS, immediate, open_for_writing
 from mnemolog.workers.space_writer import SpaceWriter
@@ -31,6 +32,7 @@ class SpaceKeeper:
         self._writer = writer
         self._connection = open_for_writing(writer.settings.file)
         self._in_snapshot = next((one.events for one in snapshots.listed(writer.settings)), 0)
+        self._trimmer = Trimmer(writer, self._connection)
 
     def index_some(self, embedder: Embedder) -> bool:
         """Gives up to VECTOR_BATCH nodes their vectors; whether there were any. Raises StaleWriter."""
@@ -67,6 +69,10 @@ class SpaceKeeper:
         if every and snapshots.events_in(self._connection) - self._in_snapshot >= every:
             made = snapshots.take(self._writer.settings)
             self._in_snapshot = made.events if made else 0
+
+    def trim_if_due(self) -> bool:
+        """Trims the stream to its bounds; whether there is more to trim. Raises as Trimmer does."""
+        return self._trimmer.trim_if_due()
 
     def _move(self, mode: str) -> None:
         # The archive first: the file must never be durably ahead of the log.
@@ -127,7 +133,7 @@ class Housekeeper(Rounds[SpaceKeeper]):
         more = self._tried(space, "vectors", lambda: kept.index_some(self._embedder))
         self._tried(space, "files", lambda: kept.tidy(idle=idle and not more))
         self._tried(space, "snapshots", kept.snapshot_if_due)
-        return more
+        return self._tried(space, "retention", kept.trim_if_due) or more
 
     def _pauses(self, *, more: bool) -> tuple[float, float]:
         return (BACKLOG_PAUSE_S if more and self.backlog else 0.0, 0.0 if more else PAUSE_S)

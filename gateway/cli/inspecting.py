@@ -27,7 +27,7 @@ def _log_facts(context: Context, position: Any) -> dict[str, Any]:
     stream = context.stream(url)
     try:
         return {
-            "stream": facts.stream_facts(stream),
+            "stream": facts.stream_facts(stream, context.settings.archive),
             "lag_events": facts.lag(stream, position),
             "waiting": facts.waiting(stream),
             "durability": facts.durability(stream.client),
@@ -62,6 +62,7 @@ def collect(context: Context) -> dict[str, Any]:
             "archive": facts.archive_facts(context.settings.archive),
             "stream": log["stream"],
             "redis": log["redis"],
+            "retention": facts.retention(context.settings),
         },
         "file_bytes": context.settings.file.stat().st_size if context.settings.file.exists() else 0,
     }

@@ -98,6 +98,9 @@ def test_snapshots_and_the_time_zone_are_set_by_the_environment():
     assert (plain.snapshot_events, plain.time_zone) == (100_000, "UTC")
     chosen = from_environment({"MNEMOLOG_SNAPSHOT_EVENTS": "0", "MNEMOLOG_TIME_ZONE": "Asia/Tokyo"})
     assert (chosen.snapshot_events, chosen.time_zone) == (0, "Asia/Tokyo")
+    assert (plain.stream_events, plain.stream_bytes) == (100_000, 64 * 1024 * 1024)
+    chosen = from_environment({"MNEMOLOG_STREAM_EVENTS": "0", "MNEMOLOG_STREAM_BYTES": "1000000"})
+    assert (chosen.stream_events, chosen.stream_bytes) == (0, 1_000_000)
 
 
 @pytest.mark.parametrize("text", ["-1", "1.5", "many"])
