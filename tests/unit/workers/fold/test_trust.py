@@ -114,3 +114,14 @@ def test_a_tool_or_a_system_is_quoted_by_no_fact(memory: Memory, role: str) -> N
     memory.add(CellsExtracted(job_key=job_key, generation=generation, engine=ENGINE, cells=cells))
     assert refusals(memory) == ["unknown_message", "unknown_message"]
     assert memory.get("SELECT count(*) FROM cells") == 1
+
+
+def test_what_is_dated_2099_gives_way_to_what_is_said_two_days_later(memory: Memory) -> None:
+    message = memory.say("I live in Rome.", at=4_070_908_800_000, session="ahead", event_id="ahead")
+    memory.close("ahead")
+    [ahead] = memory.extract(cell("I live in Rome.", message, slot="residence", object="rome"))
+    memory.now += days(2)
+    now = said(memory, 2, "Ada", "I live in Berlin.", "berlin")
+    memory.judge((ahead, now, "supersedes", "changed"))
+    assert refusals(memory) == []
+    assert (heir(memory, ahead), heir(memory, now)) == (now, None)
