@@ -17,6 +17,7 @@ import socket
 import sys
 import time
 from importlib import import_module
+from typing import Any
 
 from mnemolog.gateway.cli.main import _COMMANDS_OF, main
 
@@ -42,16 +43,16 @@ def serve(connection: socket.socket) -> bool:
         connection.sendall(b"%d\n" % os.waitstatus_to_exitcode(status))
 
 
-def become(request: dict[str, object], descriptors: list[int]) -> None:
+def become(request: dict[str, Any], descriptors: list[int]) -> None:
     """Takes on the arguments, environment, folder, input and outputs of a request."""
     for number, descriptor in enumerate(descriptors):
         os.dup2(descriptor, number)
         os.close(descriptor)
     os.environ.clear()
-    os.environ.update(request["env"])  # type: ignore[call-overload]
+    os.environ.update(request["env"])
     time.tzset()
-    os.chdir(str(request["cwd"]))
-    sys.argv[1:] = request["args"]  # type: ignore[misc]
+    os.chdir(request["cwd"])
+    sys.argv[1:] = request["args"]
 
 
 if __name__ == "__main__":
