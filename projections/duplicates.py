@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 #: A message says what a fact that was taken from it says, from this cosine of theirs on.
 SAME_COSINE = 0.5
@@ -25,7 +25,7 @@ class Group(msgspec.Struct, frozen=True):
 
 def grouped(
     order: Sequence[int],
-    said: Sequence[_Key],
+    said: Mapping[int, _Key],
     sources: Mapping[int, Sequence[int]],
     is_same: Callable[[int, int], bool],
     preferred: Callable[[int], float],
@@ -36,7 +36,7 @@ def grouped(
     with a fact taken from it where `is_same` says so of them. `sources` holds the rows of the messages of every fact.
     Of facts that are alike the one is told that is `preferred` most.
     """
-    alike = _alike(order, said)
+    alike = _alike(said)
     taken: set[int] = set()
     for row in order:
         if row in taken:
@@ -49,10 +49,10 @@ def grouped(
         yield Group(head, row, tuple(same))
 
 
-def _alike(order: Iterable[int], said: Sequence[_Key]) -> dict[int, list[int]]:
+def _alike(said: Mapping[int, _Key]) -> dict[int, list[int]]:
     """Of each row that is not alone in what it says the rows that say the same, itself included, in their order."""
     groups: defaultdict[_Key, list[int]] = defaultdict(list)
-    for row in order:
-        if said[row][1]:
-            groups[said[row]].append(row)
+    for row, key in said.items():
+        if key[1]:
+            groups[key].append(row)
     return {row: rows for rows in groups.values() if len(rows) > 1 for row in rows}

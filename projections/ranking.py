@@ -162,9 +162,10 @@ class _View:
         """How much of each asked term the words that mean nearly the same are worth."""
         if not self.known.near:
             return np.zeros_like(self.exact)
+        spoken = self.words.spoken(turn.content for turn in self.turns)
         numbers = self.words.word_numbers(list(self.known.near))
         weights = dict(zip(numbers, self.known.near.values(), strict=True))
-        return Joined.of([text.words for text in self.texts]).weighted(weights, len(self.asked))
+        return Joined.of([one.words for one in spoken]).weighted(weights, len(self.asked))
 
     @cached_property
     def windowed(self) -> NDArray[np.float32]:
@@ -267,9 +268,9 @@ WEIGHTS: dict[str, float] = {
     "asking": -0.025,
     "linked": 0.6,
     "outdated": -0.075,
-    "surety": 0.01,
-    "salience": 0.004,
-    "recency": 0.002,
+    "surety": 0.004,
+    "salience": 0.002,
+    "recency": 0.001,
 }
 
 

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from mnemolog.projections import candidates, timing, vectors
-from mnemolog.projections.candidates import FULLTEXT_CANDIDATES, VECTOR_CANDIDATES
+from mnemolog.projections.candidates import FULLTEXT_CANDIDATES, SMALL, VECTOR_CANDIDATES
 from mnemolog.projections.duplicates import SAME_COSINE, Group, grouped
 from mnemolog.projections.frequencies import FrequencyCache
 from mnemolog.projections.links import HITS, linked
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from mnemolog.projections.embedder import Embedder
     from mnemolog.projections.frequencies import TermFrequency
     from mnemolog.projections.questions import Question
-    from mnemolog.projections.texts import Lexicon, Text
+    from mnemolog.projections.texts import Lexicon
     from mnemolog.projections.vectors import VectorIndex
 
 #: A result has a term of the question in or around it, or is at least this similar, or is of its time, or is what an
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 _MIN_TRACE = 0.1
 #: Where a question or a node has no vector yet, words alone make its score, and this part of it is enough.
 _WORDS_ALONE = 0.5
+#: What says the same is looked for among so many times as many nodes as are asked for.
+_COMPARED = 10
 #: Facts are newer by so many days: what is older by them counts as less recent by a factor of e.
 _RECENT_DAYS = 365.0
 
@@ -82,7 +84,6 @@ class _Found(msgspec.Struct, frozen=True):
     """The candidates, a row each, and what they were scored."""
 
     read: list[Candidate]
-    texts: list[Text]
     ranking: Ranking
     known: Known
     vectors: NDArray[np.float32]
@@ -112,7 +113,7 @@ def search(
     order = found.order
     if not order or found.ranking.scores[order[0]] < min_score * found.evidence(order[0]):
         return []
-    return [_scored(found, group) for group in _with_fact(found, _told(found, order), limit)]
+    return [_scored(found, group) for group in _with_fact(found, _told(pool, found, order, limit), limit)]
 
 
 def _pool(con: apsw.Connection, asked: Asked, embedder: Embedder, wanted: Wanted) -> _Pool:
@@ -130,7 +131,8 @@ def _gathered(pool: _Pool, limit: int) -> list[list[int]]:
     con, wanted = pool.con, pool.wanted
     seeds = candidates.by_fulltext(con, pool.frequencies, pool.nodes, wanted, max(limit, FULLTEXT_CANDIDATES))
     if pool.query.any():
-        seeds += candidates.by_vector(con, pool.index, pool.query, wanted, max(limit, VECTOR_CANDIDATES))
+        most = VECTOR_CANDIDATES if pool.nodes <= SMALL else VECTOR_CANDIDATES // 2
+        seeds += candidates.by_vector(con, pool.index, pool.query, wanted, max(limit, most))
     seeds += candidates.by_date(con, pool.asked.spans, wanted)
     if not pool.has_facts:
         return candidates.around(con, list(dict.fromkeys(seeds)), REACH)
@@ -166,14 +168,13 @@ def _ranked(
     numbers = [number for stretch in stretches for number in stretch]
     by_number = candidates.read(pool.con, numbers, pool.frequencies)
     read = [by_number[number] for number in numbers]
-    texts = pool.words.analysed(one.turn.content for one in read)
-    known = _known(pool, read, texts, links, scores)
+    known = _known(pool, read, links, scores)
     made = vectors.fetch(pool.con, pool.index, numbers)
     turns = [[by_number[number].turn for number in stretch] for stretch in stretches]
     ranking = rank(
         pool.asked.question, pool.frequencies, pool.nodes, turns, made, pool.query, known=known, words=pool.words
     )
-    return _Found(read, texts, ranking, known, made, _kept(pool, read, ranking, known))
+    return _Found(read, ranking, known, made, _kept(pool, read, ranking, known))
 
 
 def _kept(pool: _Pool, read: Sequence[Candidate], ranking: Ranking, known: Known) -> NDArray[np.bool_]:
@@ -194,7 +195,6 @@ def _kept(pool: _Pool, read: Sequence[Candidate], ranking: Ranking, known: Known
 def _known(
     pool: _Pool,
     read: Sequence[Candidate],
-    texts: Sequence[Text],
     links: dict[int, float],
     scores: Mapping[int, float] | None,
 ) -> Known:
@@ -204,7 +204,6 @@ def _known(
     pairs = [(row[f], row[m]) for f, m in candidates.sources_of(pool.con, told) if m in row]
     ties = np.array(pairs, np.intp).reshape(-1, 2)
     times = np.array([one.turn.occurred_at for one in read], np.int64)
-    said = Joined.of([text.words for text in texts])
     return Known(
         linked=np.array([links.get(one.number, 0.0) for one in read], np.float32),
         outdated=np.array([one.number in outdated for one in read], np.float32),
@@ -215,8 +214,16 @@ def _known(
         recency=_of_facts(read, lambda one: _recency(one, pool.wanted.now)),
         facts=ties[:, 0],
         sources=ties[:, 1],
-        near=near_words(pool.words, said, pool.frequencies, pool.embedder),
+        near=_near(pool, read),
     )
+
+
+def _near(pool: _Pool, read: Sequence[Candidate]) -> dict[str, NDArray[np.float32]]:
+    """In a large space too many words are new to each question to be compared with its own."""
+    if pool.nodes > SMALL:
+        return {}
+    spoken = pool.words.spoken(one.turn.content for one in read)
+    return near_words(pool.words, Joined.of([one.words for one in spoken]), pool.frequencies, pool.embedder)
 
 
 def _of_facts(read: Sequence[Candidate], value: Callable[[Candidate], float]) -> NDArray[np.float32]:
@@ -250,12 +257,12 @@ def _with_fact(found: _Found, groups: Iterator[Group], limit: int) -> list[Group
         return found.read[group.row].type != "episodic"
 
     told = list(islice(groups, limit))
-    if told and not any(map(is_fact, told)):
+    if told and any(one.type != "episodic" for one in found.read) and not any(map(is_fact, told)):
         told[-1] = next(filter(is_fact, groups), told[-1])
     return told
 
 
-def _told(found: _Found, order: Sequence[int]) -> Iterator[Group]:
+def _told(pool: _Pool, found: _Found, order: Sequence[int], limit: int) -> Iterator[Group]:
     sources: defaultdict[int, list[int]] = defaultdict(list)
     kept = set(order)
     for row in kept:
@@ -267,16 +274,20 @@ def _told(found: _Found, order: Sequence[int]) -> Iterator[Group]:
     between = found.ranking.arms["surety"] + found.ranking.arms["salience"] + found.ranking.arms["recency"]
     return grouped(
         order,
-        [_said(one, text) for one, text in zip(found.read, found.texts, strict=True)],
+        _said(pool, found, order[: limit * _COMPARED]),
         sources,
         lambda one, other: float(found.vectors[one] @ found.vectors[other]) >= SAME_COSINE,
         lambda row: float(between[row]),
     )
 
 
-def _said(one: Candidate, text: Text) -> tuple[str | None, frozenset[str]]:
+def _said(pool: _Pool, found: _Found, rows: Sequence[int]) -> dict[int, tuple[str | None, frozenset[str]]]:
     """What decides which nodes say the same: of messages the speaker does, too."""
-    return None if one.type != "episodic" else one.turn.speaker or "", text.said
+    spoken = pool.words.spoken(found.read[row].turn.content for row in rows)
+    return {
+        row: (None if found.read[row].type != "episodic" else found.read[row].turn.speaker or "", one.said)
+        for row, one in zip(rows, spoken, strict=True)
+    }
 
 
 def _scored(found: _Found, group: Group) -> Scored:

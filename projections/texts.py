@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
-from typing import TYPE_CHECKING
+from collections import Counter, defaultdict
+from itertools import count, islice
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 import numpy as np
@@ -13,9 +14,11 @@ from mnemolog.projections.analysis import MAX_QUERY_CHARS, folded_words, terms
 from mnemolog.projections.questions import TIME_TERMS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
+
+_T = TypeVar("_T")
 
 _MOST_TEXTS = 10_000
 #: A lexicon that has grown to so many words begins anew (40 MB of vectors).
@@ -30,16 +33,21 @@ _ASKING = ("?", "？", "؟")
 
 
 class Text(msgspec.Struct, frozen=True):
-    """What a text says: the numbers of its words and terms, in order; whether it asks, and whether it tells a time.
+    """The numbers of a text's terms, in order, and how often each stands in it; whether it asks, or tells a time."""
+
+    terms: NDArray[np.int64]
+    counts: Counter[str]
+    asks: bool
+    tells_time: bool
+
+
+class Spoken(msgspec.Struct, frozen=True):
+    """The numbers of a text's words, in order.
 
     Texts of equal `said` say the same; it is empty for what says nothing, and for what is too long to tell.
     """
 
     words: NDArray[np.int64]
-    terms: NDArray[np.int64]
-    counts: Counter[str]
-    asks: bool
-    tells_time: bool
     said: frozenset[str]
 
 
@@ -47,47 +55,40 @@ class Lexicon:
     """The words and terms of the texts that were asked for, numbered, and the newest of the texts."""
 
     def __init__(self) -> None:
-        self._words: dict[str, int] = {}
-        self._terms: dict[str, int] = {}
-        self._texts: dict[str, Text] = {}
+        self._words = _numbers()
+        self._terms = _numbers()
         self._names: list[str] = []
+        self._texts: dict[str, Text] = {}
+        self._spoken: dict[str, Spoken] = {}
         self._lock = threading.Lock()
 
     def analysed(self, contents: Iterable[str]) -> list[Text]:
-        """The texts of some contents, of their first MAX_SCORED_CHARS characters."""
+        """The terms of some texts, of their first MAX_SCORED_CHARS characters."""
         known = self._texts
-        return [known.get(content) or self._text(content) for content in contents]
+        return [known.get(content) or self._kept(known, content, self._text) for content in contents]
+
+    def spoken(self, contents: Iterable[str]) -> list[Spoken]:
+        """The words of some texts, of their first MAX_QUERY_CHARS characters."""
+        known = self._spoken
+        return [known.get(content) or self._kept(known, content, self._speech) for content in contents]
+
+    def _kept(self, known: dict[str, _T], content: str, make: Callable[[str], _T]) -> _T:
+        with self._lock:
+            made = known[content] = make(content)
+            if len(known) > _MOST_TEXTS:
+                del known[next(iter(known))]
+            return made
 
     def _text(self, content: str) -> Text:
-        with self._lock:
-            return self._texts.get(content) or self._made(content)
-
-    def _made(self, content: str) -> Text:
         found = terms(content)
         counts = Counter(found)
-        spoken = folded_words(content)
-        words = [self._number(self._words, word) for word in spoken]
-        numbers = [self._number(self._terms, term) for term in found]
-        text = Text(
-            np.array(words, np.int64),
-            np.array(numbers, np.int64),
-            counts,
-            content.rstrip().endswith(_ASKING),
-            not TIME_TERMS.isdisjoint(counts),
-            frozenset(spoken) - _FILLERS if len(content) < MAX_QUERY_CHARS else frozenset(),
-        )
-        self._texts[content] = text
-        if len(self._texts) > _MOST_TEXTS:
-            del self._texts[next(iter(self._texts))]
-        return text
+        numbers = np.array([self._terms[term] for term in found], np.int64)
+        return Text(numbers, counts, content.rstrip().endswith(_ASKING), not TIME_TERMS.isdisjoint(counts))
 
-    def _number(self, numbers: dict[str, int], name: str) -> int:
-        known = numbers.get(name)
-        if known is None:
-            known = numbers[name] = len(numbers)
-            if numbers is self._words:
-                self._names.append(name)
-        return known
+    def _speech(self, content: str) -> Spoken:
+        found = folded_words(content)
+        numbers = np.array([self._words[word] for word in found], np.int64)
+        return Spoken(numbers, frozenset(found) - _FILLERS if len(content) < MAX_QUERY_CHARS else frozenset())
 
     def term_numbers(self, names: Sequence[str]) -> list[int]:
         """The numbers of terms; -1 for one that no text has."""
@@ -99,17 +100,20 @@ class Lexicon:
 
     def word(self, number: int) -> str:
         """The word of a number."""
+        if number >= len(self._names):
+            with self._lock:
+                self._names += islice(self._words, len(self._names), None)
         return self._names[number]
-
-    @property
-    def size(self) -> int:
-        """How many words it has."""
-        return len(self._names)
 
     @property
     def is_full(self) -> bool:
         """Whether it has grown so far that another one should begin."""
-        return len(self._names) > _MOST_WORDS
+        return max(len(self._words), len(self._terms)) > _MOST_WORDS
+
+
+def _numbers() -> defaultdict[str, int]:
+    """Numbers from 0 on, in the order in which they are asked for."""
+    return defaultdict(count().__next__)
 
 
 class Joined(msgspec.Struct, frozen=True):

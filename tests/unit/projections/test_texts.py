@@ -10,7 +10,7 @@ from mnemolog.projections.texts import Joined, Lexicon, lexicon
 
 def test_numbers_of_words_stand_for_the_same_words_in_all_texts():
     words = Lexicon()
-    first, second = words.analysed(["A car, a bicycle", "the bicycle"])
+    first, second = words.spoken(["A car, a bicycle", "the bicycle"])
     assert second.words[1] == first.words[3]
     assert words.word(int(first.words[1])) == "car"
     assert words.word_numbers(["car", "train"]) == [1, -1]
@@ -19,7 +19,7 @@ def test_numbers_of_words_stand_for_the_same_words_in_all_texts():
 def test_a_full_lexicon_makes_room_for_another(monkeypatch):
     monkeypatch.setattr(texts, "_MOST_WORDS", 2)
     before = lexicon()
-    before.analysed(["more words than two"])
+    before.spoken(["more words than two"])
     after = lexicon()
     assert after is not before
     assert before.word(0) == "more"
@@ -46,13 +46,13 @@ def test_pairs_count_within_a_text_only():
 
 
 def test_texts_say_the_same_whatever_their_fillers_and_not_where_they_deny():
-    one, two, three = Lexicon().analysed(["I like tea.", "Well, I really like TEA!", "I do not like tea."])
+    one, two, three = Lexicon().spoken(["I like tea.", "Well, I really like TEA!", "I do not like tea."])
     assert one.said == two.said != three.said
 
 
 def test_words_that_mean_nearly_the_same_are_found_and_forms_of_the_word_are_not(wordllama):
     words = Lexicon()
-    said = Joined.of([text.words for text in words.analysed(["a car", "two automobiles", "the weather"])])
+    said = Joined.of([text.words for text in words.spoken(["a car", "two automobiles", "the weather"])])
     near = near_words(words, said, [TermFrequency("automobil", "automobile", 1)], wordllama)
     assert set(near) == {"car"}
     assert 0.1 < near["car"][0] < 0.3
@@ -60,5 +60,5 @@ def test_words_that_mean_nearly_the_same_are_found_and_forms_of_the_word_are_not
 
 def test_an_embedder_that_is_asked_over_a_network_is_not_asked_word_by_word(embedder):
     words = Lexicon()
-    said = Joined.of([text.words for text in words.analysed(["a car"])])
+    said = Joined.of([text.words for text in words.spoken(["a car"])])
     assert near_words(words, said, [TermFrequency("car", "car", 1)], embedder) == {}
