@@ -82,7 +82,6 @@ def restore(settings: Settings, bundle: Path, space: str | None, embedder: Embed
         _check_log(manifest, staged)
         found = _build(manifest, staged, embedder, progress)
         _move(staged, target)
-    log.info("space %s was built from %s", target.space, bundle)
     return found
 
 
@@ -207,8 +206,6 @@ def _build(manifest: Manifest, staged: Settings, embedder: Embedder, progress: P
         index_vectors(side, embedder, None, lambda _: None)
         side.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         found = hashes(side)
-    if manifest.space != staged.space:
-        log.info("space %s is a fork of %s", staged.space, manifest.space)
     return Restored(
         space=staged.space,
         space_id=manifest.space_id,

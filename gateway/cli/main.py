@@ -59,6 +59,7 @@ _COMMANDS_OF: dict[str, tuple[str, ...]] = {
     "repairing": ("replay", "reindex"),
     "snapshotting": ("snapshot",),
     "portability": ("export", "import-bundle"),
+    "doctor": ("doctor",),
     "spooling": ("spool",),
     "dead_letters": ("dead-letters",),
     "dev": ("dev",),
