@@ -13,7 +13,14 @@ from mnemolog.schema.settings import Settings, from_environment
 
 #: A reply that was lost is asked for again with the same event id, which the writer folds once. Who waited for a
 #: server that hangs until SOCKET_TIMEOUT_S was over is told so, and does not wait again.
-RETRY: dict[str, Any] = {"on": LogUnavailable, "attempts": 3, "timeout": 4.0, "wait_initial": 0.02, "wait_max": 0.5}
+RETRY: dict[str, Any] = {
+    "on": LogUnavailable,
+    "attempts": 3,
+    "timeout": 4.0,
+    "wait_initial": 0.02,
+    "wait_max": 0.5,
+    "wait_jitter": 0.05,
+}
 
 PIPELINE = 500
 

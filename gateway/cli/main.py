@@ -17,6 +17,7 @@ import click
 
 from mnemolog.gateway.cli.context import Context
 from mnemolog.gateway.cli.telling import shown
+from mnemolog.schema.endpoint import without_password
 from mnemolog.schema.errors import DamagedFile, MnemologError
 from mnemolog.schema.model_settings import model_settings
 from mnemolog.schema.settings import from_environment
@@ -57,6 +58,7 @@ _COMMANDS_OF: dict[str, tuple[str, ...]] = {
     "inspecting": ("status", "verify"),
     "working": ("worker", "jobs"),
     "repairing": ("replay", "reindex"),
+    "archiving": ("archive",),
     "snapshotting": ("snapshot",),
     "portability": ("export", "import-bundle"),
     "doctor": ("doctor",),
@@ -113,6 +115,9 @@ def cli(ctx: click.Context, data: Path | None, space: str | None, redis_url: str
     )
     # Says of each new attempt only that there is one; what is wrong is in the error that ends them.
     logging.getLogger("stamina").setLevel(logging.NOTSET if verbose else logging.ERROR)
+    if redis_url and without_password(redis_url) != redis_url:
+        hint = "a password on a command line can be read by everybody on this machine: use MNEMOLOG_REDIS_URL"
+        click.echo(f"mnemolog: {hint}", err=True)
     settings = from_environment(os.environ, data=data, space=space, redis_url=redis_url)
     ctx.obj = Context(settings, model_settings(os.environ))
 

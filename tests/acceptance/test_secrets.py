@@ -130,6 +130,18 @@ def ended(env: dict[str, str]) -> subprocess.CompletedProcess[str]:
         return subprocess.CompletedProcess([], 0, process.output, "")
 
 
+def test_a_password_on_the_command_line_is_warned_of_and_not_repeated(tmp_path: Path) -> None:
+    url = f"redis://:{PASSWORD}@127.0.0.1:1"
+    told = run_cli("--data", tmp_path, "--redis", url, "publish", "x", "--role", "user", "--session", "s")
+    assert told.returncode == 3
+    assert "use MNEMOLOG_REDIS_URL" in told.stderr
+    assert PASSWORD not in told.stdout + told.stderr
+    quiet = run_cli(
+        "--data", tmp_path, "publish", "x", "--role", "user", "--session", "s", env={"MNEMOLOG_REDIS_URL": url}
+    )
+    assert "use MNEMOLOG_REDIS_URL" not in quiet.stderr
+
+
 # ---- files ----------------------------------------------------------------------------------------------------
 
 
