@@ -16,7 +16,7 @@ import hashlib
 import os
 import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import IO, Annotated
@@ -51,6 +51,16 @@ class Seal(msgspec.Struct, frozen=True):
     first: PositionText
     last: PositionText
     sha256: str
+
+
+class Examined(msgspec.Struct, frozen=True):
+    """What a reading of a whole archive found: entries that are sound, the ends of them, and what is wrong in words."""
+
+    entries: int
+    segments: int
+    first: Position | None
+    last: Position | None
+    problems: tuple[str, ...]
 
 
 def encode_line(entry: Entry) -> bytes:
@@ -140,11 +150,12 @@ def _open_segment(folder: Path, number: int) -> IO[bytes] | gzip.GzipFile:
 
 
 def _segment_entries(folder: Path, number: int, *, is_last: bool) -> Iterator[Entry]:
-    held = 0
+    held = begins = 0
     with _open_segment(folder, number) as lines:
         try:
             for held, line in enumerate(lines, 1):
-                where = f"{number:08d}.jsonl line {held}"
+                where = f"{number:08d}.jsonl line {held}, byte {begins}"
+                begins += len(line)
                 if not line.endswith(b"\n"):
                     if is_last:
                         return  # the tail of an append that was cut short: never committed
@@ -366,21 +377,35 @@ def _sync_folder(folder: Path) -> None:
 
 def check(folder: Path) -> list[str]:
     """Reads the whole archive; gives what is wrong with it, in words, or an empty list."""
+    return list(examine(folder).problems)
+
+
+def examine(folder: Path, progress: Callable[[int, int], None] = lambda _done, _total: None) -> Examined:
+    """Reads the whole archive; of each segment the first thing that is wrong is told, with segment, line and byte.
+
+    Bytes are counted in the segment's lines, unpacked. `progress` is told how many segments were read, and of how many.
+    """
     problems = []
     try:
         numbers(folder)
     except DamagedFile as error:
         problems.append(str(error))
-    previous = START
+    entries, first, last = 0, None, START
     segments = _listed(folder)
-    for number in segments:
+    for done, number in enumerate(segments, 1):
+        positions: list[Position] = []
         try:
-            positions = [entry.position for entry in _segment_entries(folder, number, is_last=number == segments[-1])]
-            problems += _disorder(number, [previous, *positions]) + _seal_problems(folder, number, positions)
-            previous = max([previous, *positions])
+            positions.extend(
+                entry.position for entry in _segment_entries(folder, number, is_last=number == segments[-1])
+            )
+            problems += _disorder(number, [last, *positions]) + _seal_problems(folder, number, positions)
         except DamagedFile as error:
-            problems.append(str(error))
-    return problems
+            problems.append(f"{error}, after {positions[-1] if positions else last}")
+        entries += len(positions)
+        first = first or next(iter(positions), None)
+        last = max([last, *positions])
+        progress(done, len(segments))
+    return Examined(entries, len(segments), first, last if entries else None, tuple(problems))
 
 
 def _disorder(number: int, positions: list[Position]) -> list[str]:

@@ -333,7 +333,8 @@ def test_a_line_that_does_not_add_up_is_named_to_the_reader(tmp_path: Path, name
     damaged = text.replace(b'"number":12', b'"number":92').replace(b'"number":2,', b'"number":9,')
     path.write_bytes(gzip.compress(damaged) if packed else damaged)
     with pytest.raises(
-        DamagedFile, match=rf"{name.split('.', maxsplit=1)[0]}\.jsonl line 2 \(position (2-2|12-0)\): its checksum"
+        DamagedFile,
+        match=rf"{name.split('.', maxsplit=1)[0]}\.jsonl line 2, byte \d+ \(position (2-2|12-0)\): its checksum",
     ):
         list(archive.read(tmp_path))
 
@@ -370,7 +371,7 @@ def test_a_full_segment_whose_last_line_is_cut_short_is_damage(tmp_path: Path) -
     write(tmp_path, [entries(1, 11), entries(11, 14)], sealed=False)
     first = tmp_path / "00000001.jsonl"
     first.write_bytes(first.read_bytes()[:-1])
-    with pytest.raises(DamagedFile, match="line 10: the line is cut short"):
+    with pytest.raises(DamagedFile, match=r"line 10, byte \d+: the line is cut short"):
         list(archive.read(tmp_path))
     with pytest.raises(DamagedFile):
         archive.seal(tmp_path, 1)
@@ -391,6 +392,23 @@ def test_a_seal_that_cannot_be_read_is_damage(sealed_and_open: Path, text: str) 
     with pytest.raises(DamagedFile, match=r"00000001\.json"):
         archive.seal_of(sealed_and_open, 1)
     assert any("00000001.json" in problem for problem in archive.check(sealed_and_open))
+
+
+def test_what_an_archive_holds_is_told_with_what_is_wrong_and_where(sealed_and_open: Path) -> None:
+    told: list[tuple[int, int]] = []
+    sound = archive.examine(sealed_and_open, lambda done, total: told.append((done, total)))
+    assert (sound.entries, sound.first, sound.last) == (20, Position(1, 1), Position(20, 2))
+    assert sound.problems == ()
+    assert told == [(number, sound.segments) for number in range(1, sound.segments + 1)]
+    second = sealed_and_open / "00000002.jsonl.gz"
+    lines = gzip.decompress(second.read_bytes()).splitlines(keepends=True)
+    second.write_bytes(gzip.compress(b"".join([*lines[:2], lines[2].replace(b"number", b"mumber"), *lines[3:]])))
+    harmed = archive.examine(sealed_and_open)
+    before = decode_line(lines[1][:-1], "here").position
+    assert len(harmed.problems) == 1
+    assert f"00000002.jsonl line 3, byte {len(lines[0] + lines[1])} (position " in harmed.problems[0]
+    assert harmed.problems[0].endswith(f", after {before}")
+    assert harmed.entries == 20 - (len(lines) - 2)
 
 
 def test_a_sealed_segment_without_its_seal_is_found(sealed_and_open: Path) -> None:
