@@ -19,7 +19,7 @@ from redis.retry import Retry
 from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 
-from mnemolog.schema.endpoint import log_client
+from mnemolog.schema.endpoint import log_client, translate
 from mnemolog.schema.jobs import QUEUES
 from mnemolog.schema.outcomes import JobKind
 from mnemolog.workers.engines.choice import engine_of
@@ -67,6 +67,13 @@ def worker_of(client: redis.Redis, kind: JobKind, performer: Performer) -> Queue
     )
 
 
+def _shorten(record: logging.LogRecord) -> bool:
+    """Leaves out where in RQ a worker was when Redis failed: what failed is named when the process ends."""
+    if record.exc_info and isinstance(record.exc_info[1], redis.RedisError):
+        record.exc_info = None
+    return True
+
+
 def _end_with_input() -> None:
     """Ends this process when its standard input does, also in the middle of a job."""
     while os.read(sys.stdin.fileno(), 1):
@@ -82,10 +89,14 @@ def main(kind: str, *options: str) -> None:
     logging.basicConfig(level=logging.WARNING if "--quiet" in options else logging.INFO, format=LOG_FORMAT)
     for name in ("rq.worker", "rq.job", "rq.queue"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("rq.worker").addFilter(_shorten)
     url = os.environ["MNEMOLOG_REDIS_URL"]
     client = log_client(url)
     performer = Performer(client, engine_of(os.environ, client))
-    worker_of(rq_client(url), kind, performer).work(logging_level=None)
+    try:
+        worker_of(rq_client(url), kind, performer).work(logging_level=None)
+    except redis.RedisError as error:
+        sys.exit(f"{kind} worker: {translate(error, 'take jobs')}")
 
 
 if __name__ == "__main__":
