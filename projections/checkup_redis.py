@@ -133,7 +133,7 @@ def saving(client: redis.Redis) -> Finding:
 
 def _info(client: redis.Redis, section: str) -> dict[str, Any]:
     try:
-        return dict(client.info(section))  # type: ignore[arg-type]
+        return dict(client.info(section))
     except redis.ResponseError:
         return {}
 
@@ -153,7 +153,7 @@ def memory(client: redis.Redis) -> Finding:
 
 def clock(client: redis.Redis, now_ms: int) -> Finding:
     """How far Redis' clock, which dates what is recorded, is from this machine's (`now_ms`)."""
-    seconds, micros = client.time()  # type: ignore[misc]
+    seconds, micros = client.time()
     apart = int(seconds) * 1000 + int(micros) // 1000 - now_ms
     found = f"Redis' clock is {abs(apart) / 1000:.1f} s {'before' if apart > 0 else 'behind'} this machine's"
     mend = "set both clocks (timedatectl set-ntp true)"
