@@ -115,6 +115,21 @@ class Spool:
                     file.take(sum(map(len, lines)))
             return sent
 
+    def discard(self, unwanted: Callable[[bytes], bool]) -> int:
+        """Takes the waiting events away that are `unwanted`, unpublished, and gives how many.
+
+        Nothing of them is left in the files, and nothing of damaged lines. Raises DamagedFile, and OSError where the disk does not take what is left.
+        """
+        with _locked(self._drain_lock, wait=True):
+            self.damaged.unlink(missing_ok=True)
+            with self._opened() as file:
+                lines = list(file.lines(file.waiting))
+                whole = [line for line in lines if _is_whole(line)]
+                kept = [line for line in whole if not unwanted(line[_CHECKSUM_BYTES:-1])]
+                if len(kept) < len(lines):
+                    file.hold(b"".join(kept))
+                return len(whole) - len(kept)
+
     def _first(self) -> list[bytes]:
         """The first lines that wait, some of them; none where nothing waits. Damaged ones are set aside."""
         with self._opened() as file:
@@ -186,7 +201,8 @@ class _File:
         """Writes lines at the end, and has them on the disk. Leaves the file as it was when that fails."""
         before = self._size
         if self._start - _HEADER_BYTES > self.waiting:
-            before = self._without_drained()
+            self.hold(os.pread(self._file, self.waiting, self._start))
+            before = self._size
         written = lines if before else _header(_HEADER_BYTES) + lines
         try:
             _write(self._file, written, before)
@@ -198,21 +214,20 @@ class _File:
             raise
         self._size = before + len(written)
 
-    def _without_drained(self) -> int:
-        """Puts a file with what waits alone in the place of this one; gives its size."""
-        rest = os.pread(self._file, self.waiting, self._start)
+    def hold(self, lines: bytes) -> None:
+        """Puts a file with these lines alone in the place of this one."""
         beside = self._path.with_suffix(".new")
+        content = _header(_HEADER_BYTES) + lines if lines else b""
         descriptor = os.open(beside, _FLAGS | os.O_TRUNC, 0o600)
         try:
-            _write(descriptor, _header(_HEADER_BYTES) + rest, 0)
+            _write(descriptor, content, 0)
             os.fsync(descriptor)
             beside.replace(self._path)
             os.dup2(descriptor, self._file, inheritable=False)
         finally:
             os.close(descriptor)
         _sync_folder(self._path.parent)
-        self._start, self._size = _HEADER_BYTES, _HEADER_BYTES + len(rest)
-        return self._size
+        self._start, self._size = _HEADER_BYTES, len(content)
 
     def lines(self, most: int) -> Iterator[bytes]:
         """The lines that wait, about `most` bytes of them and one at least."""

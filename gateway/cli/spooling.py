@@ -13,6 +13,7 @@ from mnemolog.gateway.cli.context import Context, json_option, pass_context, pri
 from mnemolog.producers import Producer
 from mnemolog.producers.draining import SPOOLED
 from mnemolog.producers.spool import DEFAULT_SPOOL_BYTES, Spool
+from mnemolog.schema.codec import decode
 from mnemolog.schema.errors import InvalidInput
 
 _spool_option = click.option(
@@ -93,6 +94,39 @@ def drain(context: Context, spool: Path | None, spool_bytes: int) -> None:
         Producer(context.settings.space, redis_url=url, spool=_given(spool), spool_bytes=spool_bytes) as producer,
     ):
         click.echo(f"{producer.drain():,} events were published")
+
+
+@spool.command()
+@click.option("--event", "events", multiple=True, help="The id of an event; may be given again.")
+@click.option("--session", "sessions", multiple=True, help="A conversation; may be given again.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@spool_options
+@pass_context
+def discard(
+    context: Context,
+    /,
+    events: tuple[str, ...],
+    sessions: tuple[str, ...],
+    yes: bool,  # noqa: FBT001
+    spool: Path | None,
+    spool_bytes: int,
+) -> None:
+    """Take events away that wait, without publishing them.
+
+    \b
+    mnemolog spool discard --session monday --spool ~/.mnemolog-spool
+    """
+    if not events and not sessions:
+        raise InvalidInput("nothing was named: give --event or --session")
+    found = Spool(_given(spool), context.settings.space, spool_bytes)
+    if not yes:
+        click.confirm("They are published never. Go on?", abort=True, err=True)
+
+    def unwanted(body: bytes) -> bool:
+        event = decode(body)
+        return event.id in events or getattr(event.payload, "session", None) in sessions
+
+    click.echo(f"{found.discard(unwanted):,} events were taken away")
 
 
 COMMANDS = (spool,)

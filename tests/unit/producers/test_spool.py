@@ -203,6 +203,25 @@ def test_a_disk_that_is_full_leaves_the_spool_as_it_was(spool: Spool, monkeypatc
     assert taker.taken == [*numbered(0, 1), *numbered(2, 3)]
 
 
+def test_what_is_discarded_is_in_no_file_and_the_rest_stays_in_order(spool: Spool) -> None:
+    spool.append([b"one", b"secret", b"two", b"secret too", b"three"])
+    spool.damaged.write_bytes(b"12345678 a secret that was damaged\n")
+    assert spool.discard(lambda body: b"secret" in body) == 2
+    assert [path for path in spool.path.parent.iterdir() if b"secret" in path.read_bytes()] == []
+    assert spool.discard(lambda body: b"secret" in body) == 0
+    spool.append([b"four"])
+    taker = Taker()
+    spool.drain(taker)
+    assert taker.taken == [b"one", b"two", b"three", b"four"]
+
+
+def test_when_all_is_discarded_nothing_waits(spool: Spool) -> None:
+    spool.append([b"one", b"two"])
+    assert spool.discard(lambda _: True) == 2
+    assert spool.is_empty()
+    assert spool.discard(lambda _: True) == 0
+
+
 def test_only_one_drains_at_a_time(spool: Spool) -> None:
     spool.append(numbered(0, 1))
     begun, go_on = threading.Event(), threading.Event()
