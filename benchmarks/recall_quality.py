@@ -156,8 +156,6 @@ def without(part: str) -> Iterator[None]:
     """Ranking without one of its parts."""
     if part == "near words":
         patched = mock.patch.object(near_words, "_WEIGHT", 0.0)
-    elif part == "alike":
-        patched = mock.patch.object(ranking, "_ALIKE", -1.0)
     else:
         patched = mock.patch.dict(ranking.WEIGHTS, {part: 0.0})
     with patched:
@@ -167,7 +165,7 @@ def without(part: str) -> Iterator[None]:
 def ablated(asked: list[Conversation], embedder: Embedder) -> dict[str, Any]:
     """What is found without each part."""
     made = {}
-    for part in [*(name for name, weight in ranking.WEIGHTS.items() if weight), "alike", "near words"]:
+    for part in [*(name for name, weight in ranking.WEIGHTS.items() if weight), "near words"]:
         with without(part):
             made[part] = figures(everything(asked, embedder))["recall"]
     return made

@@ -44,8 +44,6 @@ _NAME_AS_WORD = 0.2
 _PAIR = 0.5
 #: A smaller file counts as one of this many nodes: among a few, a word that some of them share is not yet common.
 _LEAST_NODES = 500
-#: A text is worth at least this times its cosine, whatever words it shares.
-_ALIKE = 0.35
 #: These arms count beside what a fact has by its messages: an edge that leads to it, and what tells equal facts apart.
 _BESIDE = ("linked", "surety", "salience", "recency")
 #: So far before its messages a fact comes.
@@ -238,8 +236,8 @@ def _time(view: _View) -> NDArray[np.float32]:
 #: turn before is a question like this one; `date`: said at a time that the question tells; `order`: comes first or
 #: last, before or after, as the question asks; `time`: tells a time, where the question asks for one; `asking`: is a
 #: question itself; `linked`: an edge leads to it from a hit; `outdated`: says what is no longer so; `surety`,
-#: `salience`, `recency`: of facts that are else equal the surer, weightier, newer one. Two arms lift what the others
-#: leave too low: `alike`, a text that means the same in other words, and `key`, a fact whose messages answer.
+#: `salience`, `recency`: of facts that are else equal the surer, weightier, newer one. One more,
+#: `key`, lifts a fact whose messages answer.
 ARMS: dict[str, Callable[[_View], NDArray[np.float32]]] = {
     "lexical": _lexical,
     "vector": _vector,
@@ -293,8 +291,7 @@ def rank(
     view = _View(question, frequencies, nodes, stretches, vectors, query, known, words or lexicon())
     arms = {name: np.float32(weights[name]) * arm(view) for name, arm in ARMS.items()}
     total = np.sum([values for name, values in arms.items() if name not in _BESIDE], axis=0)
-    arms["alike"] = np.maximum(np.float32(_ALIKE) * view.similarity - total, 0)
-    arms["key"] = _lifted(total + arms["alike"], known)
+    arms["key"] = _lifted(total, known)
     return Ranking(np.sum(list(arms.values()), axis=0), arms, _coverage(view), view.similarity)
 
 

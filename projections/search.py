@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 #: A result has a term of the question in or around it, or is at least this similar, or is of its time, or is what an
 #: edge leads to.
 _MIN_TRACE = 0.1
+#: A text that means what the question does has this times its cosine for a score, whatever words they share.
+_ALIKE = 0.35
 #: Where a question or a node has no vector yet, words alone make its score, and this part of it is enough.
 _WORDS_ALONE = 0.5
 #: What says the same is looked for among so many times as many nodes as are asked for.
@@ -96,9 +98,12 @@ class _Found(msgspec.Struct, frozen=True):
         rows: list[int] = np.lexsort((newest_first, -self.ranking.scores)).tolist()
         return [row for row in rows if self.kept[row]]
 
-    def evidence(self, row: int) -> float:
-        """How much of what makes a score there is for a row."""
-        return 1.0 if self.vectors[row].any() and self.ranking.arms["vector"][row] else _WORDS_ALONE
+    def evidence(self, order: Sequence[int]) -> float:
+        """How good the best of some rows (best first) is, by its score or, whatever words it shares, by its meaning."""
+        best = order[0]
+        whole = self.vectors[best].any() and self.ranking.arms["vector"][best]
+        score = float(self.ranking.scores[best]) / (1.0 if whole else _WORDS_ALONE)
+        return max(score, _ALIKE * float(self.ranking.similarity[order].max()))
 
 
 def search(
@@ -111,7 +116,7 @@ def search(
         return []
     found = _again(pool, stretches, _ranked(pool, stretches, {}, None))
     order = found.order
-    if not order or found.ranking.scores[order[0]] < min_score * found.evidence(order[0]):
+    if not order or found.evidence(order) < min_score:
         return []
     return [_scored(found, group) for group in _with_fact(found, _told(pool, found, order, limit), limit)]
 

@@ -28,7 +28,7 @@ def ranking(query, *stretches, vectors=None, towards=NOTHING, documents=1, nodes
 def test_every_arm_has_a_weight_and_the_score_is_their_sum():
     made = ranking("Tom?", [turn("Tom is here"), turn("no")])
     assert set(ARMS) == set(WEIGHTS)
-    assert set(made.arms) == {*ARMS, "alike", "key"}
+    assert set(made.arms) == {*ARMS, "key"}
     assert made.scores == pytest.approx(sum(made.arms.values()))
 
 
