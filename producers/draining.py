@@ -33,6 +33,7 @@ class Drainer:
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._failing = ""
+        self._sent = 0
         if not spool.is_empty():
             self._start()
 
@@ -45,8 +46,12 @@ class Drainer:
         self._wake.set()
 
     def drain(self) -> int:
-        """Sends all that waits, now, and gives how many events; raises what sending them raises."""
-        return self.spool.drain(self._send, wait=True) or 0
+        """Sends all that waits, now; gives how many events were sent since the beginning, by the thread or so.
+
+        Raises what sending them raises.
+        """
+        self.spool.drain(self._counted, wait=True)
+        return self._sent
 
     def close(self) -> None:
         """Ends the thread, once it has sent what Redis takes at once."""
@@ -77,7 +82,7 @@ class Drainer:
     def _attempt(self) -> bool:
         """Whether nothing waits any more."""
         try:
-            sent = self.spool.drain(self._send)
+            sent = self.spool.drain(self._counted)
         except (MnemologError, OSError) as error:
             self._note(error)
             return False
@@ -85,6 +90,11 @@ class Drainer:
         if sent:
             log.info("%d events of the spool %s were published", sent, self.spool.path)
         return sent is not None
+
+    def _counted(self, bodies: Sequence[bytes]) -> None:
+        # Only who drains comes here, and the spool lets in one at a time.
+        self._send(bodies)
+        self._sent += len(bodies)
 
     def _note(self, error: Exception) -> None:
         """Logs an error, unless it is the one that was logged last."""

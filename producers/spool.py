@@ -118,7 +118,8 @@ class Spool:
     def discard(self, unwanted: Callable[[bytes], bool]) -> int:
         """Takes the waiting events away that are `unwanted`, unpublished, and gives how many.
 
-        Nothing of them is left in the files, and nothing of damaged lines. Raises DamagedFile, and OSError where the disk does not take what is left.
+        Nothing of them is left in the files, and nothing of damaged lines. Raises DamagedFile, and OSError where the
+        disk does not take what is left.
         """
         with _locked(self._drain_lock, wait=True):
             self.damaged.unlink(missing_ok=True)
