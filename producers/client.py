@@ -137,7 +137,7 @@ class Producer:
         return published(events, self._sent_or_spooled(bodies, self._drainer))
 
     def drain(self) -> int:
-        """Sends what waits in the spool; gives how many events of it this producer has sent. Raises as `publish` does."""
+        """Sends what waits in the spool; gives how many events of it were sent by now. Raises as `publish` does."""
         return self._drainer.drain() if self._drainer else 0
 
     def _sent_or_spooled(self, bodies: Sequence[bytes], drainer: Drainer) -> list[Position] | None:
