@@ -95,7 +95,9 @@ def test_what_changed_is_told_as_it_is_now_and_what_was_as_history(
 
     context = weeks.run("context", query, *IN_WEEK_3, "--no-record").stdout
     assert now in context
-    assert f"until {facts[new]['valid_from'][:10]}" in context
+    began = [datetime.fromisoformat(facts[name]["valid_from"]) for name in (new, old)]
+    since_new, since_old = (f"since {day.day} {day:%B %Y}" for day in began)
+    assert re.search(rf"{since_new}; before that .+, {since_old}", context)
 
 
 def test_each_order_has_the_same_facts_with_the_same_validity(weeks: Memory) -> None:
