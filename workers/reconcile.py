@@ -69,12 +69,14 @@ def archived(writer: ArchiveWriter) -> Folded:
     return Folded(last.position, entry_hash(last), salt)
 
 
-def fill_archive(writer: ArchiveWriter, stream: Stream, position: Position) -> None:
+def fill_archive(writer: ArchiveWriter, stream: Stream, known: Folded) -> None:
     """Appends what the archive lacks up to the file's position, from the stream.
 
-    Raises DamagedFile when the stream no longer has it.
+    Raises DamagedFile when the stream no longer has it, and for a file that was made from another log.
     """
+    position = known.position
     if writer.end >= position:
+        _check_file(writer, stream.space, known)
         return
     log.warning("the archive of %s ends at %s, before the file's %s: filling it up", stream.space, writer.end, position)
     missing: list[Entry] = []
@@ -82,7 +84,7 @@ def fill_archive(writer: ArchiveWriter, stream: Stream, position: Position) -> N
     while page := stream.range(after, PAGE, until=position):
         missing += page
         after = page[-1].position
-    if after != position or not _follows(stream, missing[0], writer):
+    if after != position or entry_hash(missing[-1]) != known.last_entry or not _follows(stream, missing[0], writer):
         raise DamagedFile(
             f"the archive of space {stream.space!r} ends at {writer.end}, the file is at {position}, and the stream no "
             f"longer has what lies between. Restore {writer.folder} from a backup; or, to go on with what the archive "
@@ -91,6 +93,20 @@ def fill_archive(writer: ArchiveWriter, stream: Stream, position: Position) -> N
         )
     writer.append(missing)
     writer.sync()
+
+
+def _check_file(writer: ArchiveWriter, space: str, known: Folded) -> None:
+    """Raises DamagedFile for a file whose last entry the archive does not hold: folded on, it would mix two logs."""
+    if known.position == START:
+        return
+    last = archive.entry(writer.folder, known.position)
+    if last is None or entry_hash(last) != known.last_entry:
+        raise DamagedFile(
+            f"space {space!r}: {writer.folder.parent / 'space.db'} was made from another log than the archive beside "
+            f"it, which holds {'no entry' if last is None else 'another entry'} at {known.position}, where the file "
+            f"is. Put back the one that belongs to the other; or build the file from the archive: "
+            f"mnemolog --space {space} replay"
+        )
 
 
 def _follows(stream: Stream, first: Entry, writer: ArchiveWriter) -> bool:

@@ -114,7 +114,7 @@ class SpaceWriter:
         if fold_version(self.connection) != tables.FOLD_VERSION:
             log.warning("space %s was folded by another version: building its file again from the log", self.space)
             self.rebuild()
-        reconcile.fill_archive(self.archive, self.stream, self.position)
+        reconcile.fill_archive(self.archive, self.stream, reconcile.folded(self.connection))
         self._fold_archive()
         if self._accept_stream:
             self._accept()

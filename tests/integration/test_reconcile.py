@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 import redis as redis_py
 from support import run_cli, start_cli, wait_until
@@ -21,6 +24,7 @@ from support.stories import (
     newer,
     rows,
     said,
+    settings_in,
     top,
     verified,
 )
@@ -31,7 +35,7 @@ from mnemolog.schema.errors import DamagedFile, DivergedLog, NewerEvent
 from mnemolog.schema.ids import Position
 from mnemolog.schema.settings import Settings
 from mnemolog.schema.stream import Stream
-from mnemolog.workers import replay
+from mnemolog.workers import replay, snapshots
 from mnemolog.workers.ingest import Ingest
 
 STREAM = keys.stream("default")
@@ -350,6 +354,116 @@ def test_an_older_copy_of_the_file_is_brought_up_to_the_log(
     assert before.position < file_hashes(folded.file).position
 
 
+def another_log(client: redis_py.Redis, folder: Path, ids: Sequence[str]) -> Settings:
+    """A space of the same name in another place, folded from a log of its own."""
+    client.delete(STREAM)
+    other = settings_in(folder)
+    append(client, [created(salt=OTHER_SALT, event_id="their-creation"), said("theirs")], ids=ids)
+    ingested(client, other)
+    client.delete(STREAM)
+    return other
+
+
+@pytest.mark.parametrize("theirs", ["file", "archive"])
+def test_a_file_beside_the_archive_of_another_log_is_named_and_built_again_when_asked(
+    redis: redis_py.Redis, folded: Settings, tmp_path: Path, theirs: str
+) -> None:
+    other = another_log(redis, tmp_path / "other", ["5-0", "6-0"] if theirs == "file" else [])
+    if theirs == "file":
+        shutil.copy(other.file, folded.file)
+    else:
+        shutil.rmtree(folded.archive)
+        shutil.copytree(other.archive, folded.archive)
+    for accept_stream in (False, True):
+        with pytest.raises(DamagedFile, match="another log than the archive beside it") as refused:
+            ingested(redis, folded, accept_stream=accept_stream)
+    assert "mnemolog --space default replay" in str(refused.value)
+    replay.replay(folded, Stream(redis, "default"), SmallEmbedder(), progress=lambda _: None)
+    ingested(redis, folded)
+    assert ("theirs" in contents(folded)) is (theirs == "archive")
+    assert replays_equal(folded)
+
+
+@pytest.mark.parametrize("harm", ["deleted", "replaced"])
+def test_a_writer_whose_file_is_taken_away_stops_and_the_next_one_builds_it(
+    redis: redis_py.Redis, folded: Settings, tmp_path: Path, harm: str
+) -> None:
+    shutil.copy(folded.file, tmp_path / "older.db")
+    ingest = Ingest(redis, SmallEmbedder())
+    ingest.hold(folded)
+    for path in folded.folder.glob("space.db*"):
+        path.unlink()
+    if harm == "replaced":
+        (tmp_path / "older.db").rename(folded.file)
+    append(redis, [said("later")])
+    drain(ingest, lambda: bool(ingest.failures))
+    assert "was removed or replaced under its writer" in str(ingest.failures["default"])
+    ingested(redis, folded)
+    assert contents(folded)[-1] == "later"
+    assert len(contents(folded)) == 31
+    assert replays_equal(folded)
+
+
+@pytest.mark.parametrize("spot", [0, 100])
+def test_a_file_that_sqlite_cannot_read_is_named_and_built_again_when_asked(
+    redis: redis_py.Redis, folded: Settings, spot: int
+) -> None:
+    with folded.file.open("r+b") as file:
+        file.seek(spot)
+        file.write(b"\xff" * 4096 * 8)
+    with pytest.raises(DamagedFile, match="is damaged") as refused:
+        ingested(redis, folded)
+    assert "mnemolog --space default replay" in str(refused.value)
+    replay.replay(folded, Stream(redis, "default"), SmallEmbedder(), progress=lambda _: None)
+    ingested(redis, folded)
+    assert len(contents(folded)) == 30
+    assert replays_equal(folded)
+
+
+def test_a_snapshot_of_more_than_the_archive_has_is_passed_over(
+    redis: redis_py.Redis, folded: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert snapshots.take(folded) is not None
+    shorten(folded, 5)
+    redis.delete(STREAM)
+    for path in folded.folder.glob("space.db*"):
+        path.unlink()
+    replay.replay(folded, Stream(redis, "default"), SmallEmbedder(), progress=lambda _: None)
+    assert len(contents(folded)) == 25
+    # Later entries take the log past the snapshot's position, which is none of them.
+    append(redis, [said(f"later-{number}") for number in range(10)])
+    ingested(redis, folded, accept_stream=True)
+    found = replay.replay(folded, Stream(redis, "default"), SmallEmbedder(), progress=lambda _: None)
+    assert "the log was rewritten since" in caplog.text
+    assert found.equal is True
+    assert len(contents(folded)) == 35
+
+
+def test_a_snapshot_that_the_disk_has_no_room_for_leaves_nothing_and_is_made_later(
+    redis: redis_py.Redis, folded: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    often = msgspec.structs.replace(folded, snapshot_events=1)
+    folder = snapshots.folder_of(often)
+    write = snapshots._write
+    full = [OSError(errno.ENOSPC, "No space left on device")] * 2
+
+    def tried(copy: Path, made: snapshots.Snapshot) -> None:
+        if full:
+            raise full.pop()
+        write(copy, made)
+
+    monkeypatch.setattr(snapshots, "_write", tried)
+    monkeypatch.setattr("mnemolog.workers.housekeeper.RETRY_S", 0.02)
+    ingest = Ingest(redis, SmallEmbedder())
+    ingest.hold(often)
+    append(redis, [said("later")])
+    drain(ingest, lambda: bool(list(folder.glob("*.json"))))
+    assert caplog.text.count("No space left on device") == 1
+    assert ingest.failures == {}
+    assert sorted(path.suffix for path in folder.iterdir()) == [".db", ".json"]
+    assert replays_equal(folded)
+
+
 def shorten(space: Settings, lines: int) -> None:
     """What a power cut does to an archive that was not synced."""
     segment = space.archive / "00000001.jsonl"
@@ -363,6 +477,19 @@ def test_an_archive_that_lost_its_tail_is_filled_up_from_the_stream(redis: redis
     ingested(redis, folded)
     assert (folded.archive / "00000001.jsonl").read_bytes() == whole
     assert replays_equal(folded)
+
+
+def test_an_archive_is_not_filled_up_from_a_stream_that_says_something_else(
+    redis: redis_py.Redis, folded: Settings
+) -> None:
+    entries = redis.xrange(STREAM)
+    shorten(folded, 5)
+    redis.delete(STREAM)
+    append(redis, [fields[b"e"] for _, fields in entries[:-1]], ids=[position.decode() for position, _ in entries])
+    append(redis, [said("impostor")], ids=[entries[-1][0].decode()])
+    with pytest.raises(DamagedFile, match="no longer has what lies between"):
+        ingested(redis, folded)
+    assert archive.count(folded.archive) == 26
 
 
 def test_a_lost_archive_is_filled_up_from_a_whole_stream(redis: redis_py.Redis, folded: Settings) -> None:
