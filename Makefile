@@ -17,12 +17,13 @@ DEPENDENCIES := $(VENV)/.dependencies
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test chaos lint bench clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo    a conversation over several weeks: published, recalled, deleted, replayed, compared"
 	@echo "make test    all tests, against a real Redis"
+	@echo "make chaos   faults of every kind for some minutes: ARGS=\"--seed 7 --kills 200 --examples 100000\""
 	@echo "make lint    ruff and mypy"
 	@echo "make bench   measure, print and write benchmarks/results"
 	@echo "make clean   remove what the other targets made"
@@ -32,6 +33,10 @@ demo: $(INSTALLED)
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
+
+# The last of two options counts, so that ARGS may ask for more or less.
+chaos: $(INSTALLED)
+	$(BIN)/python -m pytest tests/chaos --kills 200 --examples 100000 $(ARGS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
