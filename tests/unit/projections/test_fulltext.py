@@ -121,3 +121,9 @@ def test_a_rebuild_that_was_killed_is_begun_again(talk):
 def test_check_accepts_a_word_that_is_longer_than_the_index_keeps(memory):
     memory.say("é" * 40_000 + " and short words")
     assert fulltext.check(memory.con) == []
+
+
+@pytest.mark.parametrize("text", [r"¯\_(ツ)_/¯", "´", "a \u0301 b", "¨ ¸ ˜"])
+def test_check_accepts_an_accent_that_stands_alone_and_leaves_an_empty_word(memory, text):
+    memory.say(text)
+    assert fulltext.check(memory.con) == []
