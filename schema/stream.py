@@ -132,6 +132,15 @@ class Stream:
             return None
         return None if found is None else int(found)
 
+    def memory_left(self) -> float | None:
+        """Which share of its memory Redis has left; None where that is not bounded or it does not say."""
+        try:
+            found: Any = self._do("inspect the memory behind", "INFO", "memory")
+        except LogRefused:
+            return None
+        most = int(found.get("maxmemory", 0))
+        return max(0.0, 1 - int(found["used_memory"]) / most) if most else None
+
 
 def _text(key: Any) -> str:
     return key.decode("ascii") if isinstance(key, bytes) else str(key)

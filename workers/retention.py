@@ -1,7 +1,8 @@
 """Retention: trims a space's stream behind its archive, so that Redis need not hold the whole log.
 
-Only what is folded, archived and synced goes, and only when it was read back from the archive. The last folded entry
-always stays: by it a stream is known again.
+Only what is folded, archived and synced goes, and only when it was read back from the archive: beyond the bounds that
+the settings give, and, while Redis runs short of memory, all of it. The last folded entry always stays: by it a stream
+is known again.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ TARGET = 0.9
 #: How many entries go at once: reading them back takes some tens of milliseconds.
 MOST_AT_ONCE = 20_000
 LOOK_S = 1.0
+#: With less than this share of its memory left Redis soon refuses messages: all that may go then goes.
+SHORT_OF_MEMORY = 0.2
 
 
 def surplus(length: int, memory_bytes: int | None, settings: Settings) -> int:
@@ -64,8 +67,7 @@ class Trimmer:
         bounds = self._writer.stream.bounds()
         if bounds is None or bounds.first is None or bounds.first >= folded:
             return False
-        memory = self._writer.stream.memory_bytes() if settings.stream_bytes else None
-        too_many = surplus(bounds.length, memory, settings)
+        too_many = bounds.length if self._is_short_of_memory() else self._surplus(bounds.length)
         if not too_many:
             return False
         count = min(too_many, MOST_AT_ONCE)
@@ -74,6 +76,14 @@ class Trimmer:
         if count < too_many:
             self._due = 0.0
         return count < too_many
+
+    def _surplus(self, length: int) -> int:
+        settings = self._writer.settings
+        return surplus(length, self._writer.stream.memory_bytes() if settings.stream_bytes else None, settings)
+
+    def _is_short_of_memory(self) -> bool:
+        left = self._writer.stream.memory_left()
+        return left is not None and left < SHORT_OF_MEMORY
 
     def _read_back(self, first: Position, folded: Position, count: int) -> Position:
         """Where the stream may begin after so many entries are gone, the last folded one at most."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -26,7 +27,7 @@ from support.stories import (
 
 from mnemolog.schema import archive, keys
 from mnemolog.schema import log as event_log
-from mnemolog.schema.errors import DamagedFile, StaleWriter
+from mnemolog.schema.errors import DamagedFile, LogFull, StaleWriter
 from mnemolog.schema.ids import START, Position
 from mnemolog.schema.settings import Settings
 from mnemolog.schema.stream import Stream
@@ -104,6 +105,54 @@ def test_memory_is_bounded_too(redis: redis_py.Redis, space: Settings, monkeypat
     ingest.hold(keeping(space, size=1_000_000))
     drain(ingest, lambda: (stream.memory_bytes() or 0) < 1_000_000)
     assert redis.xlen(STREAM) > 20
+
+
+def test_what_is_folded_is_trimmed_while_redis_is_full(keeper: SpaceKeeper, redis: redis_py.Redis) -> None:
+    keeper._writer.settings = keeping(keeper._writer.settings, 10**6)
+    assert keeper.trim_if_due() is False
+    redis.config_set("maxmemory", 1_000_000)
+    try:
+        with pytest.raises(LogFull):
+            keeper._writer.stream.append(b"{}")
+        # Small as it is, it cannot be brought below its bound: what may go goes all the same.
+        keeper.trim_if_due()
+        assert redis.xlen(STREAM) == 1
+        assert keeper.trim_if_due() is False
+    finally:
+        redis.config_set("maxmemory", 0)
+    assert Position.parse(redis.xrange(STREAM)[0][0]) == top(redis)
+    assert keeper._writer.stream.memory_left() is None
+
+
+def test_a_small_redis_takes_more_than_it_can_hold(
+    redis: redis_py.Redis, space: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "LOOK_S", 0.0)
+    append(redis, [created()])
+    left = [said(f"m{number}", f"{number} " + "x" * 10_000) for number in range(1_500)]
+    memory: Any = redis.info("memory")
+    redis.config_set("maxmemory", memory["used_memory"] + 6_000_000)
+    refused: list[int] = []
+
+    def all_published() -> bool:
+        try:
+            while left:
+                append(redis, left[:20])
+                del left[:20]
+        except redis_py.exceptions.OutOfMemoryError:
+            refused.append(len(left))
+        return not left
+
+    try:
+        ingest = Ingest(redis, SmallEmbedder())
+        ingest.hold(space)
+        drain(ingest, all_published)
+    finally:
+        redis.config_set("maxmemory", 0)
+    assert refused
+    assert ingest.failures == {}
+    assert len(contents(space)) == 1_500
+    assert verified(space).equal is True
 
 
 def test_a_stream_within_its_bounds_or_without_any_is_left_alone(keeper: SpaceKeeper, redis: redis_py.Redis) -> None:
