@@ -13,6 +13,7 @@ import redis as redis_py
 from support import run_cli, start_cli, wait_until
 from support.chaos_story import conversation, differences, sessions_of, undisturbed_run
 from support.jobs import Desk
+from support.proxy import Proxy
 from support.stories import (
     BEGIN_MS,
     append,
@@ -30,6 +31,7 @@ from support.stories import (
 from mnemolog.producers.messages import payload_of
 from mnemolog.schema import keys
 from mnemolog.schema.codec import encode
+from mnemolog.schema.endpoint import log_client
 from mnemolog.schema.events import MAX_EVENT_BYTES, MessagePublished, SessionClosed, SpaceCreated
 from mnemolog.schema.outcomes import CellsExtracted, ConflictsJudged, Engine, PairVerdict
 from mnemolog.schema.policy import Policy
@@ -177,3 +179,23 @@ def test_what_is_delivered_twice_late_and_out_of_order_gives_the_same_memory(
         desk.finish()
         assert desk.get("SELECT count(*) FROM nodes WHERE type = 'episodic'") == 200
         assert differences(desk.settings.file, file) == []
+
+
+def test_an_outcome_whose_reply_was_lost_is_sent_again_and_counts_once(
+    redis: redis_py.Redis, redis_url: str, tmp_path: Path
+) -> None:
+    with closing(Desk(redis, redis_url, tmp_path / "data")) as desk:
+        desk.say("I live in Lisbon now.", "I work at Acme.")
+        desk.turn()
+        with (
+            Proxy(redis_url.removeprefix("unix://"), b"XADD", lose=2) as proxy,
+            closing(log_client(proxy.url)) as desk.client,
+        ):
+            desk.work(kinds=("extract",))
+        desk.client = redis
+        assert proxy.lost == 2
+        assert len(desk.logged(CellsExtracted)) == 3
+        assert desk.get("SELECT count(*) FROM outcomes") == 1
+        desk.finish()
+        assert desk.get("SELECT count(*), count(DISTINCT content) FROM nodes WHERE type != 'episodic'") == (2, 2)
+        assert desk.get("SELECT count(*) FROM dead_letters") == 0
