@@ -42,8 +42,10 @@ if TYPE_CHECKING:
 #: A result has a term of the question in or around it, or is at least this similar, or is of its time, or is what an
 #: edge leads to.
 _MIN_TRACE = 0.1
-#: A text that means what the question does has this times its cosine for a score, whatever words they share.
+#: A text is evidence by this times its cosine, whatever words it shares; and by this times the part of the question
+#: that it covers, however long it is and whatever it means.
 _ALIKE = 0.35
+_COVERED = 0.47
 #: Where a question or a node has no vector yet, words alone make its score, and this part of it is enough.
 _WORDS_ALONE = 0.5
 #: What says the same is looked for among so many times as many nodes as are asked for.
@@ -99,11 +101,12 @@ class _Found(msgspec.Struct, frozen=True):
         return [row for row in rows if self.kept[row]]
 
     def evidence(self, order: Sequence[int]) -> float:
-        """How good the best of some rows (best first) is, by its score or, whatever words it shares, by its meaning."""
+        """How good the best of some rows (best first) is: by its score, by its meaning alone, or by its words alone."""
         best = order[0]
         whole = self.vectors[best].any() and self.ranking.arms["vector"][best]
         score = float(self.ranking.scores[best]) / (1.0 if whole else _WORDS_ALONE)
-        return max(score, _ALIKE * float(self.ranking.similarity[order].max()))
+        alike = _ALIKE * float(self.ranking.similarity[order].max())
+        return max(score, alike, _COVERED * float(self.ranking.coverage[order].max()))
 
 
 def search(
