@@ -39,14 +39,18 @@ SESSION = 10
 
 
 def conversation(count: int, seed: int) -> list[Message]:
-    """Messages of ten people in sessions of ten, a day apart, with ids and times of the caller's own."""
+    """Messages in sessions of ten, a day apart, with ids and times of the caller's own.
+
+    Nobody says much: of somebody who changes a lot within days, how many changes one job may make and which facts it is
+    asked about depend on which jobs were done before, and so does what is held for a person to approve.
+    """
     chance = random.Random(seed)
     return [
         Message(
             role="user",
             content=chance.choice(_SAID).format(*map(chance.choice, _VALUES)),
             session=f"s{number // SESSION:04d}",
-            speaker=f"person {chance.randrange(10)}",
+            speaker=f"person {chance.randrange(1 + count // 12)}",
             occurred_at=BEGIN_MS + number // SESSION * DAY + number % SESSION * MINUTE,
             event_id=f"m{number:05d}",
             seq=number,
