@@ -11,7 +11,7 @@ import msgspec
 import pytest
 import redis as redis_py
 from support import run_cli, start_cli, wait_until
-from support.chaos_story import conversation, differences, sessions_of, undisturbed_run
+from support.chaos_story import conversation, differences, sessions_of, undisturbed_run, without_a_cap
 from support.jobs import Desk
 from support.proxy import Proxy
 from support.stories import (
@@ -164,7 +164,7 @@ def told(seed: int) -> list[bytes]:
         event(f"closed-{session}", SessionClosed(session=session, occurred_at=messages[-1].occurred_at))
         for session, messages in sessions_of(messages)
     ]
-    return [*told, *ends]
+    return [without_a_cap(), *told, *ends]
 
 
 def test_what_is_delivered_twice_late_and_out_of_order_gives_the_same_memory(

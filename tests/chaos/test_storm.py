@@ -10,7 +10,7 @@ import pytest
 import redis as redis_py
 from support import run_cli, start_cli
 from support.chaos import WORKER_POINTS, WRITER_POINTS, Storm, Talker
-from support.chaos_story import SESSION, conversation, differences, undisturbed_run
+from support.chaos_story import SESSION, conversation, differences, undisturbed_run, without_a_cap
 from support.redis_server import RedisServer
 from support.stories import append, created, rows, settings_in
 
@@ -27,7 +27,7 @@ def server(tmp_path: Path) -> Iterator[RedisServer]:
     # every kill of the server is survived then, and a kill is what this server is for.
     with RedisServer(tmp_path / "redis", {"appendfsync": "always"}) as server:
         with log_client(server.url) as client:
-            append(client, [created()])
+            append(client, [created(), without_a_cap()])
         yield server
 
 

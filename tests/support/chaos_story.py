@@ -12,9 +12,11 @@ import redis as redis_py
 from mnemolog.producers.client import Producer
 from mnemolog.producers.messages import Message
 from mnemolog.projections.integrity import CONTENT_QUERIES
+from mnemolog.schema.events import PolicySet
+from mnemolog.schema.policy import CapPolicy, Policy
 from mnemolog.schema.times import DAY, MINUTE
 from support.jobs import Desk
-from support.stories import BEGIN_MS, file_hashes, rows
+from support.stories import BEGIN_MS, append, event, file_hashes, rows
 
 _SAID = (
     "I live in {0} now.",
@@ -41,8 +43,8 @@ SESSION = 10
 def conversation(count: int, seed: int) -> list[Message]:
     """Messages in sessions of ten, a day apart, with ids and times of the caller's own.
 
-    Nobody says much: of somebody who changes a lot within days, how many changes one job may make and which facts it is
-    asked about depend on which jobs were done before, and so does what is held for a person to approve.
+    Nobody says much: which facts a conflict of somebody who changes a lot is judged against depends on which jobs were
+    done before.
     """
     chance = random.Random(seed)
     return [
@@ -83,11 +85,17 @@ def differences(file: Path, undisturbed: Path) -> list[str]:
     return found
 
 
+def without_a_cap() -> bytes:
+    """The policy of these stories: what one job may retire without a person depends on which jobs were done before."""
+    return event("policy", PolicySet(policy=Policy(caps=CapPolicy(retire_count=1_000))))
+
+
 @contextmanager
 def undisturbed_run(client: redis_py.Redis, url: str, data: Path, messages: list[Message]) -> Iterator[Desk]:
     """The same told to a memory in one process, its jobs done by the rules one after the other."""
     client.flushall()
     with closing(Desk(client, url, data)) as desk, Producer("default", redis_url=url) as producer:
+        append(client, [without_a_cap()])
         for session, said in sessions_of(messages):
             tell(producer, session, said)
         desk.fold()
