@@ -122,8 +122,10 @@ class Storm:
 
     def _live_and_die(self, number: int) -> None:
         point, mark = self._next_point(), self._folder / f"died-{number}"
+        # A lease is taken once in a life.
+        nth = 1 if point == WRITER_POINTS[0] else self._chance.choice((1, 1, 2, 4))
         path = os.pathsep.join(filter(None, (str(_FAULTS), os.environ.get("PYTHONPATH"))))
-        fault = {"PYTHONPATH": path, "MNEMOLOG_FAULT": f"{point}:{self._chance.choice((1, 1, 2, 4))}:{mark}"}
+        fault = {"PYTHONPATH": path, "MNEMOLOG_FAULT": f"{point}:{nth}:{mark}"}
         with start_cli("up", env=self.env | fault) as up:
             wait_until(lambda: "mnemolog is up" in up.output or not up.is_running, 30.0, "up")
             assert up.is_running or mark.exists(), up.output
