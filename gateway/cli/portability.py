@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,10 @@ import msgspec
 
 from mnemolog.gateway.cli.context import FILE, Context, json_option, pass_context, print_json, progress_bar
 from mnemolog.schema import archive
-from mnemolog.schema.endpoint import RedisFolder
+from mnemolog.schema.endpoint import RedisFolder, log_client
+from mnemolog.schema.errors import MnemologError
 from mnemolog.schema.ids import check_space
+from mnemolog.schema.settings import Settings
 from mnemolog.schema.stream import Stream
 from mnemolog.workers import bundles, bundling, unbundling
 from mnemolog.workers.bundling import Exported
@@ -79,7 +81,8 @@ def import_bundle(context: Context, file: Path, name: str | None, as_json: bool)
     """Build a memory again from what `export` wrote, on this or another machine, without Redis and without a model.
 
     The space must not exist here or be empty. The bundle is checked first, and compared by its hashes at the end: a
-    damaged one changes nothing. Start the writer (`mnemolog up`) before anything is published to the space.
+    damaged one changes nothing. Then the end of its log is put into Redis, if there is one, so that what is published
+    comes after it; without one, start the writer (`mnemolog up`) before anything is published.
 
     \b
     mnemolog import-bundle backup.tar
@@ -89,10 +92,29 @@ def import_bundle(context: Context, file: Path, name: str | None, as_json: bool)
     total = bundles.manifest_of(file).entries
     with progress_bar("folding", total) as advance:
         found = unbundling.restore(context.settings, file, space, context.embedder(), advance)
+    apart = _put_back(context, context.settings.of_space(found.space))
     if as_json:
-        print_json(found)
+        print_json({**msgspec.structs.asdict(found), "stream": apart})
     else:
         _show(found)
+        if apart:
+            click.echo(f"mnemolog: start `mnemolog up` before you publish to it: {apart}", err=True)
+
+
+def _put_back(context: Context, settings: Settings) -> str | None:
+    """Puts the last entry of the archive into Redis where the space has no stream; why not, where that failed.
+
+    Without it the first producer would begin another log under the same name.
+    """
+    last = archive.last_entry(settings.archive)
+    try:
+        with context.redis() as url, closing(log_client(url)) as client:
+            stream = Stream(client, settings.space)
+            if last is not None and stream.bounds() is None:
+                stream.restore(last)
+    except MnemologError as error:
+        return str(error)
+    return None
 
 
 def _show(found: Restored) -> None:

@@ -82,6 +82,26 @@ def test_a_fork_is_made_beside_its_origin(told: Memory, tmp_path: Path) -> None:
     assert "is a fork of" not in fork.run("import-bundle", bundle, "--space", "fork", status=2).stdout
 
 
+def test_what_is_published_before_a_writer_runs_comes_after_the_imported_log(told: Memory, tmp_path: Path) -> None:
+    told.run("export", tmp_path / "story.tar")
+    other = Memory(tmp_path / "other")
+    assert other.json("import-bundle", tmp_path / "story.tar")["stream"] is None
+    other.run("publish", "I keep bees in Porto.", "--role", "user", "--session", "new", "--event-id", "bees")
+    with other.up():
+        wait_until(lambda: other.ask("bees in Porto"), what="the message to be recalled")
+    assert ids_in(told.data) | {"bees"} <= ids_in(other.data)
+    assert other.json("replay", "--verify")["equal"] is True
+
+
+def test_a_bundle_is_imported_where_no_redis_can_be_reached(told: Memory, tmp_path: Path) -> None:
+    told.run("export", tmp_path / "story.tar")
+    other = Memory(tmp_path / "other", MNEMOLOG_REDIS_URL="redis://localhost:1")
+    done = other.run("import-bundle", tmp_path / "story.tar")
+    assert "equal to the memory" in done.stdout
+    assert "start `mnemolog up` before you publish" in done.stderr
+    assert other.ask("espresso")
+
+
 def test_what_is_no_bundle_is_refused_in_words(memory: Memory, tmp_path: Path) -> None:
     for name, body in (("text", b"hello"), ("empty", b""), ("json", b'{"format": "mnemolog-bundle"}')):
         path = tmp_path / name
