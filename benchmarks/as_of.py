@@ -19,10 +19,10 @@ from drained import drain, model, reading, write
 from updates import FIRST_AT, Oracle, Persona, personas
 from workbench import Workbench, workbench
 
-from mnemolog.projections.embedder import WordLlamaEmbedder
 from mnemolog.projections.facts import facts
-from mnemolog.projections.filters import Filters
+from mnemolog.projections.indexes.embedder import WordLlamaEmbedder
 from mnemolog.projections.recall import recall
+from mnemolog.projections.search.filters import Filters
 from mnemolog.schema.settings import Settings
 from mnemolog.schema.times import DAY
 

@@ -30,13 +30,13 @@ from recall_quality import turn
 from spaces import Fact, build
 from workbench import Workbench, workbench
 
-from mnemolog.projections.analysis import query_terms, terms
 from mnemolog.projections.connection import open_reader, read_transaction
 from mnemolog.projections.context import DEFAULT_BUDGET, context
-from mnemolog.projections.embedder import Embedder, WordLlamaEmbedder
-from mnemolog.projections.packing import pack
+from mnemolog.projections.indexes.analysis import query_terms, terms
+from mnemolog.projections.indexes.embedder import Embedder, WordLlamaEmbedder
+from mnemolog.projections.lines.packing import pack
+from mnemolog.projections.lines.rendering import Line, assemble, tell
 from mnemolog.projections.recall import recall
-from mnemolog.projections.rendering import Line, assemble, tell
 from mnemolog.schema.times import DAY, parse
 from mnemolog.workers.rules.scenes import scene_of
 

@@ -23,7 +23,7 @@ from recall_quality import ask
 from workbench import Workbench, workbench
 
 from mnemolog.gateway.model_server import Request
-from mnemolog.projections.embedder import WordLlamaEmbedder
+from mnemolog.projections.indexes.embedder import WordLlamaEmbedder
 from mnemolog.schema.settings import Settings
 from mnemolog.schema.times import parse
 from mnemolog.workers.rules.scenes import scene_of

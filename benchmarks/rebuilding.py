@@ -9,11 +9,11 @@ import msgspec
 from results import Figure
 from workbench import PATIENCE_S, Workbench, environment, mnemolog
 
-from mnemolog.projections import vectors
-from mnemolog.projections.embedder import WordLlamaEmbedder
+from mnemolog.projections.indexes import vectors
+from mnemolog.projections.indexes.embedder import WordLlamaEmbedder
 from mnemolog.schema.settings import Settings
 from mnemolog.schema.stream import Stream
-from mnemolog.workers.space_writer import SpaceWriter
+from mnemolog.workers.writer.space_writer import SpaceWriter
 
 TARGET_REPLAY_PER_S = 10_000
 TARGET_VECTORS_PER_S = 4_000

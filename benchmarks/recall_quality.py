@@ -25,17 +25,17 @@ import numpy as np
 from reweighting import Weighed, left_out
 from spaces import Fact, Message, build
 
-from mnemolog.projections import near_words, ranking
 from mnemolog.projections.connection import open_reader
-from mnemolog.projections.embedder import WordLlamaEmbedder
+from mnemolog.projections.indexes.embedder import WordLlamaEmbedder
 from mnemolog.projections.recall import MIN_SCORE, recall
+from mnemolog.projections.search import near_words, ranking
 from mnemolog.schema import times
 from mnemolog.workers.rules.scenes import scene_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from mnemolog.projections.embedder import Embedder
+    from mnemolog.projections.indexes.embedder import Embedder
     from mnemolog.projections.recall import Result
 
 LATER = times.MAX_MS

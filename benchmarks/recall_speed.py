@@ -23,9 +23,9 @@ import msgspec
 import numpy as np
 from spaces import Message, build
 
-from mnemolog.projections import vectors
 from mnemolog.projections.connection import open_reader
-from mnemolog.projections.embedder import WordLlamaEmbedder
+from mnemolog.projections.indexes import vectors
+from mnemolog.projections.indexes.embedder import WordLlamaEmbedder
 from mnemolog.projections.recall import recall
 from mnemolog.schema import times
 

@@ -11,7 +11,7 @@ from results import Figure, percentiles
 from workbench import SEED, Workbench
 
 from mnemolog.projections.connection import open_reader
-from mnemolog.projections.embedder import WordLlamaEmbedder
+from mnemolog.projections.indexes.embedder import WordLlamaEmbedder
 from mnemolog.projections.recall import recall
 
 LIMIT = 10

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import apsw
 import msgspec
 
-from mnemolog.projections import fulltext, vectors
 from mnemolog.projections.connection import load_vec
+from mnemolog.projections.indexes import fulltext, vectors
 from mnemolog.schema import tables
 from mnemolog.schema.ids import episode_id
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from mnemolog.projections.embedder import Embedder
+    from mnemolog.projections.indexes.embedder import Embedder
 
 BATCH = 1_000
 

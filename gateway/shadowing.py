@@ -10,19 +10,19 @@ import msgspec
 import redis
 
 from mnemolog.projections.connection import open_reader
-from mnemolog.projections.embedder import Embedder, WordLlamaEmbedder
+from mnemolog.projections.indexes.embedder import Embedder, WordLlamaEmbedder
 from mnemolog.schema.errors import InvalidInput
 from mnemolog.schema.model_settings import RULES, ModelSettings
 from mnemolog.schema.settings import Settings
-from mnemolog.workers import shadow
-from mnemolog.workers.candidates import Vectors
 from mnemolog.workers.engines.engine import Engine
 from mnemolog.workers.engines.model import ModelEngine
 from mnemolog.workers.engines.prompt import Prompts, prompts_in
 from mnemolog.workers.engines.rules import RulesEngine
-from mnemolog.workers.shadow import Plan, Report
-from mnemolog.workers.shadow_estimate import Estimate, estimate
-from mnemolog.workers.shadow_work import Progress, Worker, report
+from mnemolog.workers.jobs.candidates import Vectors
+from mnemolog.workers.shadows import shadow
+from mnemolog.workers.shadows.estimate import Estimate, estimate
+from mnemolog.workers.shadows.shadow import Plan, Report
+from mnemolog.workers.shadows.work import Progress, Worker, report
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,10 +12,10 @@ from pathlib import Path
 import apsw
 import msgspec
 
-from mnemolog.projections.changed import of_facts, of_people
-from mnemolog.projections.decisions import decisions
-from mnemolog.projections.spans import ADDED, IN_SPAN, KINDS, Change, Span
-from mnemolog.projections.unfinished import by_clock, called_off, waiting_and_refused
+from mnemolog.projections.digest.changed import of_facts, of_people
+from mnemolog.projections.digest.spans import ADDED, IN_SPAN, KINDS, Change, Span
+from mnemolog.projections.digest.unfinished import by_clock, called_off, waiting_and_refused
+from mnemolog.projections.reasons.decisions import decisions
 
 _SAID = f"SELECT count(*), count(DISTINCT session) FROM nodes n WHERE n.type = 'episodic' AND {ADDED}"
 _SPENT = f"""

@@ -13,17 +13,17 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from mnemolog.projections.analysis import terms
 from mnemolog.projections.connection import read_transaction
-from mnemolog.projections.embedder import Embedder
 from mnemolog.projections.facts import Fact, facts
-from mnemolog.projections.filters import NO_FILTERS, Filters
-from mnemolog.projections.offers import Found, offers
-from mnemolog.projections.packing import LEAST_BUDGET, pack
+from mnemolog.projections.indexes.analysis import terms
+from mnemolog.projections.indexes.embedder import Embedder
+from mnemolog.projections.lines.offers import Found, offers
+from mnemolog.projections.lines.packing import LEAST_BUDGET, pack
+from mnemolog.projections.lines.rendering import Line, Recorded, Told, assemble
+from mnemolog.projections.lines.tokens import count_tokens
 from mnemolog.projections.recall import Result, recall
-from mnemolog.projections.rendering import Line, Recorded, Told, assemble
 from mnemolog.projections.scenes import Scene, holds, scenes
-from mnemolog.projections.tokens import count_tokens
+from mnemolog.projections.search.filters import NO_FILTERS, Filters
 from mnemolog.schema.ids import Position, episode_id
 
 __all__ = ["CELL_TYPES", "DEFAULT_BUDGET", "LEAST_BUDGET", "Context", "context"]

@@ -8,10 +8,10 @@ from typing import Any
 import apsw
 import msgspec
 
-from mnemolog.projections.analysis import folded_words, is_single_character
+from mnemolog.projections.digest.spans import Older
 from mnemolog.projections.facts import Fact, facts
+from mnemolog.projections.indexes.analysis import folded_words, is_single_character
 from mnemolog.projections.names import Named, named
-from mnemolog.projections.spans import Older
 
 _MENTIONING = """
 SELECT DISTINCT source FROM edges WHERE kind = 'entity' AND target IN (SELECT value FROM json_each(?))

@@ -8,7 +8,7 @@ from typing import Any
 import apsw
 import msgspec
 
-from mnemolog.projections.citations import resolve
+from mnemolog.projections.lines.citations import resolve
 from mnemolog.schema.cells import Cell
 from mnemolog.schema.decay import confidence_at
 from mnemolog.schema.policy import DecayPolicy, Policy

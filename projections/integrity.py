@@ -8,7 +8,7 @@ from typing import Any
 import apsw
 import msgspec
 
-from mnemolog.projections import fulltext, vectors
+from mnemolog.projections.indexes import fulltext, vectors
 from mnemolog.schema.checksums import Sum, combined, sum_of
 from mnemolog.schema.errors import DamagedFile
 from mnemolog.schema.ids import Position

@@ -6,8 +6,8 @@ import apsw
 import msgspec
 
 from mnemolog.projections.context import CELL_TYPES
-from mnemolog.projections.embedder import Embedder
 from mnemolog.projections.facts import Fact, facts, saying_the_same
+from mnemolog.projections.indexes.embedder import Embedder
 from mnemolog.projections.recall import Result, recall
 
 #: A fact is meant when it has this share of the weight of the words; where none has, the one that is nearest in

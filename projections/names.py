@@ -9,7 +9,7 @@ from typing import Any
 import apsw
 import msgspec
 
-from mnemolog.projections.filters import normalised
+from mnemolog.projections.search.filters import normalised
 from mnemolog.schema.errors import InvalidInput
 
 _NEAR = 5

@@ -7,8 +7,8 @@ from typing import Any
 import apsw
 import msgspec
 
-from mnemolog.projections.embedder import Embedder
 from mnemolog.projections.facts import Fact
+from mnemolog.projections.indexes.embedder import Embedder
 from mnemolog.projections.matching import Matches, matching
 from mnemolog.schema.errors import InvalidInput
 

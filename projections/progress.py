@@ -11,8 +11,8 @@ import apsw
 import msgspec
 import redis
 
-from mnemolog.projections import vectors
 from mnemolog.projections.connection import open_reader
+from mnemolog.projections.indexes import vectors
 from mnemolog.projections.integrity import position_of
 from mnemolog.projections.status import last_failure, waiting
 from mnemolog.schema import keys

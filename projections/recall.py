@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from mnemolog.projections import candidates
-from mnemolog.projections.candidates import Wanted
 from mnemolog.projections.connection import read_transaction
-from mnemolog.projections.filters import NO_FILTERS, Filters, condition, normalised, user_speakers
-from mnemolog.projections.moments import moments
-from mnemolog.projections.questions import Question, understand
-from mnemolog.projections.results import Result, Scored, results
-from mnemolog.projections.search import Asked, search
-from mnemolog.projections.timing import spans_of
+from mnemolog.projections.moments.moments import moments
+from mnemolog.projections.search import candidates
+from mnemolog.projections.search.candidates import Wanted
+from mnemolog.projections.search.filters import NO_FILTERS, Filters, condition, normalised, user_speakers
+from mnemolog.projections.search.questions import Question, understand
+from mnemolog.projections.search.results import Result, Scored, results
+from mnemolog.projections.search.search import Asked, search
+from mnemolog.projections.search.timing import spans_of
 from mnemolog.schema.errors import EngineError
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     import apsw
     from numpy.typing import NDArray
 
-    from mnemolog.projections.embedder import Embedder
-    from mnemolog.projections.moments import Moment
+    from mnemolog.projections.indexes.embedder import Embedder
+    from mnemolog.projections.moments.moments import Moment
 
 __all__ = ["MIN_SCORE", "Result", "recall"]
 

@@ -8,9 +8,9 @@ from typing import Any, cast
 import apsw
 import msgspec
 
-from mnemolog.projections.rendering import Kind as LineKind
-from mnemolog.projections.rendering import Line, render_again
-from mnemolog.projections.rendering import Recorded as Rendered
+from mnemolog.projections.lines.rendering import Kind as LineKind
+from mnemolog.projections.lines.rendering import Line, render_again
+from mnemolog.projections.lines.rendering import Recorded as Rendered
 from mnemolog.schema.errors import InvalidInput
 from mnemolog.schema.ids import Position
 from mnemolog.schema.recalls import AnswerLine, Options, query_hash, scene_key

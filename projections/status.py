@@ -10,9 +10,10 @@ import apsw
 import msgspec
 import redis
 
-from mnemolog.projections import pending, vectors
+from mnemolog.projections import pending
+from mnemolog.projections.indexes import vectors
+from mnemolog.projections.indexes.vectors import VectorState
 from mnemolog.projections.integrity import fast_hash, position_of
-from mnemolog.projections.vectors import VectorState
 from mnemolog.schema import archive, troubles
 from mnemolog.schema.endpoint import translate
 from mnemolog.schema.ids import Position

@@ -13,13 +13,13 @@ from typing import Any
 import apsw
 import msgspec
 
-from mnemolog.projections.decisions import Decision, decisions
 from mnemolog.projections.facts import Fact, cell_of, fact, facts
 from mnemolog.projections.history import history
 from mnemolog.projections.jobs import generations, outcomes
+from mnemolog.projections.reasons.decisions import Decision, decisions
+from mnemolog.projections.reasons.windows import Conclusion, JobStory, Window, conclusion, stories, window_of
 from mnemolog.projections.recalls import Recorded, recalls_of
 from mnemolog.projections.scenes import Scene
-from mnemolog.projections.windows import Conclusion, JobStory, Window, conclusion, stories, window_of
 from mnemolog.schema.ids import Position, episode_id
 
 #: As many recalls of a node are told, the newest ones.

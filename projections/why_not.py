@@ -11,13 +11,13 @@ from typing import Any
 
 import apsw
 
-from mnemolog.projections.fact_reasons import fact_findings
 from mnemolog.projections.integrity import position_of
-from mnemolog.projections.message_reasons import message_findings
-from mnemolog.projections.reasons import REASONS, Case, Finding, Surroundings
-from mnemolog.projections.standing import Answer
-from mnemolog.projections.windows import called_off, refusals_saying
-from mnemolog.projections.wording import HOWS, matches, parked, unfolded
+from mnemolog.projections.reasons.fact_reasons import fact_findings
+from mnemolog.projections.reasons.message_reasons import message_findings
+from mnemolog.projections.reasons.reasons import REASONS, Case, Finding, Surroundings
+from mnemolog.projections.reasons.standing import Answer
+from mnemolog.projections.reasons.windows import called_off, refusals_saying
+from mnemolog.projections.reasons.wording import HOWS, matches, parked, unfolded
 
 
 def why_not(

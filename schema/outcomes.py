@@ -25,9 +25,7 @@ Raw = Annotated[str, msgspec.Meta(max_length=MAX_RAW_CHARS)]
 Label = Annotated[str, msgspec.Meta(max_length=500)]
 #: Items of a reply that were none: (a stable word, what was wrong).
 Refusals = Annotated[
-    tuple[
-        tuple[Annotated[str, msgspec.Meta(max_length=100)], Annotated[str, msgspec.Meta(max_length=2_000)]], ...
-    ],
+    tuple[tuple[Annotated[str, msgspec.Meta(max_length=100)], Annotated[str, msgspec.Meta(max_length=2_000)]], ...],
     msgspec.Meta(max_length=MAX_REFUSED),
 ]
 

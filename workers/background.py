@@ -9,13 +9,13 @@ from contextlib import contextmanager
 
 import redis
 
-from mnemolog.projections.embedder import Embedder
+from mnemolog.projections.indexes.embedder import Embedder
 from mnemolog.schema.errors import SpaceHeld
 from mnemolog.schema.jobs import QUEUES
 from mnemolog.schema.settings import Settings
-from mnemolog.workers.ingest import Ingest
-from mnemolog.workers.limits import JobLimits
+from mnemolog.workers.jobs.limits import JobLimits
 from mnemolog.workers.supervisor import Workers
+from mnemolog.workers.writer.ingest import Ingest
 
 log = logging.getLogger("mnemolog.writer")
 

@@ -10,15 +10,17 @@ import apsw
 import psutil
 import redis
 
-from mnemolog.projections.checkup import Finding, ok, problem, sized, told, warning
+from mnemolog.projections.checkup.checkup import Finding, ok, problem, sized, told, warning
 from mnemolog.schema.endpoint import RedisFolder
 from mnemolog.schema.errors import DamagedFile, RedisNotFound
 from mnemolog.schema.settings import Settings
 from mnemolog.schema.tables import FOLD_VERSION
-from mnemolog.workers import known, lease, snapshots, unbundling
+from mnemolog.workers.bundles import unbundling
 from mnemolog.workers.engines import budget
-from mnemolog.workers.rebuild import remove
+from mnemolog.workers.rebuilding import known, snapshots
+from mnemolog.workers.rebuilding.rebuild import remove
 from mnemolog.workers.redis_program import redis_program
+from mnemolog.workers.writer import lease
 
 _SHOWN = 5
 #: Side files whose names end with the process that made them, beside the space's file and in its folders.

@@ -23,8 +23,8 @@ from mnemolog.schema.endpoint import log_client, translate
 from mnemolog.schema.jobs import QUEUES
 from mnemolog.schema.outcomes import JobKind
 from mnemolog.workers.engines.choice import engine_of
-from mnemolog.workers.job import Performer
-from mnemolog.workers.queue import job_class_of, queue_of
+from mnemolog.workers.jobs.job import Performer
+from mnemolog.workers.jobs.queue import job_class_of, queue_of
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s[%(process)d]: %(message)s"
 #: What RQ's time-outs are derived from, in seconds: a worker waits for a job for 15 s less at a time.

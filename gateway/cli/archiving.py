@@ -15,10 +15,10 @@ from mnemolog.schema import archive as archives
 from mnemolog.schema.archive import Examined
 from mnemolog.schema.errors import DamagedFile, SpaceNotFound
 from mnemolog.schema.settings import Settings
-from mnemolog.workers import reconcile
-from mnemolog.workers.batches import entry_hash
-from mnemolog.workers.reconcile import Folded
-from mnemolog.workers.space_file import DAMAGE, has_tables
+from mnemolog.workers.writer import reconcile
+from mnemolog.workers.writer.batches import entry_hash
+from mnemolog.workers.writer.reconcile import Folded
+from mnemolog.workers.writer.space_file import DAMAGE, has_tables
 
 DAMAGED = 9
 

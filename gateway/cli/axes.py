@@ -15,7 +15,7 @@ from mnemolog.gateway.cli.context import POSITION, TIME, Context, now_ms, progre
 from mnemolog.schema import archive
 from mnemolog.schema.ids import START, Position
 from mnemolog.schema.times import show
-from mnemolog.workers import known
+from mnemolog.workers.rebuilding import known
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -13,7 +13,7 @@ from mnemolog.gateway.cli.telling import as_object, day, short
 from mnemolog.projections.changes import Digest
 from mnemolog.projections.changes import changes as changes_in
 from mnemolog.projections.connection import read_transaction
-from mnemolog.projections.spans import Change, Span
+from mnemolog.projections.digest.spans import Change, Span
 from mnemolog.schema.errors import InvalidInput
 from mnemolog.schema.ids import Position
 from mnemolog.schema.times import show

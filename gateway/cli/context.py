@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from mnemolog.projections.connection import open_reader
-from mnemolog.projections.embedder import Embedder
-from mnemolog.projections.embedders import embedder_of
+from mnemolog.projections.indexes.embedder import Embedder
+from mnemolog.projections.indexes.embedders import embedder_of
 from mnemolog.schema import times
 from mnemolog.schema.endpoint import find_embedded, log_client
 from mnemolog.schema.errors import InvalidInput, InvalidTime, SpaceNotFound

@@ -13,16 +13,13 @@ import redis
 
 from mnemolog.gateway.cli.context import Context, console, json_option, now_ms, pass_context, print_json
 from mnemolog.gateway.cli.telling import shown
-from mnemolog.projections import (
-    checkup_file,
-    checkup_log,
-    checkup_machine,
-    checkup_redis,
-    fulltext,
-    vectors,
-)
-from mnemolog.projections.checkup import Finding, problem
+from mnemolog.projections.checkup import file as checkup_file
+from mnemolog.projections.checkup import log as checkup_log
+from mnemolog.projections.checkup import machine as checkup_machine
+from mnemolog.projections.checkup import redis as checkup_redis
+from mnemolog.projections.checkup.checkup import Finding, problem
 from mnemolog.projections.connection import read_transaction
+from mnemolog.projections.indexes import fulltext, vectors
 from mnemolog.projections.integrity import position_of
 from mnemolog.projections.progress import writer_position
 from mnemolog.projections.status import MOST_LAG
@@ -30,9 +27,10 @@ from mnemolog.schema.endpoint import log_client, translate
 from mnemolog.schema.errors import LogFull, LogRefused, LogUnavailable, MnemologError, SpaceNotFound
 from mnemolog.schema.ids import START, Position
 from mnemolog.schema.stream import Stream
-from mnemolog.workers import checkup, lease
-from mnemolog.workers.space_file import DAMAGE
-from mnemolog.workers.space_writer import SpaceWriter
+from mnemolog.workers import checkup
+from mnemolog.workers.writer import lease
+from mnemolog.workers.writer.space_file import DAMAGE
+from mnemolog.workers.writer.space_writer import SpaceWriter
 
 #: The exit status when something is wrong.
 PROBLEMS = 9

@@ -10,10 +10,10 @@ import click
 from mnemolog.gateway.cli.context import TIME, Context, json_option, now_ms, pass_context, print_json
 from mnemolog.gateway.cli.facts import as_line
 from mnemolog.gateway.cli.telling import as_object, day, short
-from mnemolog.projections.analysis import clean
 from mnemolog.projections.connection import read_transaction
 from mnemolog.projections.entities import EntityStory, Moment, Replaced
 from mnemolog.projections.entities import entity as entity_of
+from mnemolog.projections.indexes.analysis import clean
 from mnemolog.projections.names import Named
 from mnemolog.projections.names import names as names_in
 

@@ -9,7 +9,7 @@ import click
 
 from mnemolog.gateway.cli.axes import Axes
 from mnemolog.gateway.cli.context import TIME, Context
-from mnemolog.projections.filters import Filters
+from mnemolog.projections.search.filters import Filters
 from mnemolog.schema.times import show, utc_offset_min
 
 Command = TypeVar("Command", bound=Callable[..., Any])

@@ -17,9 +17,9 @@ from mnemolog.schema.errors import MnemologError
 from mnemolog.schema.ids import check_space
 from mnemolog.schema.settings import Settings
 from mnemolog.schema.stream import Stream
-from mnemolog.workers import bundles, bundling, unbundling
-from mnemolog.workers.bundling import Exported
-from mnemolog.workers.unbundling import Restored
+from mnemolog.workers.bundles import bundles, bundling, unbundling
+from mnemolog.workers.bundles.bundling import Exported
+from mnemolog.workers.bundles.unbundling import Restored
 
 _NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 

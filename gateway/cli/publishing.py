@@ -22,7 +22,7 @@ from mnemolog.schema.endpoint import log_client
 from mnemolog.schema.errors import InvalidInput, SpaceNotFound
 from mnemolog.schema.events import ROLES, Role
 from mnemolog.workers.background import background_workers, background_writer
-from mnemolog.workers.limits import limits_from
+from mnemolog.workers.jobs.limits import limits_from
 
 PAUSE_S = 0.02
 DRAIN_TIMEOUT_S = 24 * 3600.0

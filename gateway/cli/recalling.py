@@ -18,8 +18,8 @@ from mnemolog.gateway.cli.narrowing import narrowing_options, search_options, to
 from mnemolog.gateway.cli.recording import Asked, recording
 from mnemolog.gateway.cli.telling import day, short
 from mnemolog.projections.connection import read_transaction
-from mnemolog.projections.embedder import Embedder
 from mnemolog.projections.facts import Fact, facts
+from mnemolog.projections.indexes.embedder import Embedder
 from mnemolog.projections.recall import Result
 from mnemolog.projections.recall import recall as search
 from mnemolog.schema.errors import InvalidFile, InvalidInput

@@ -9,13 +9,13 @@ import click
 from mnemolog.gateway.cli.context import TIME, Context, json_option, pass_context, print_json, progress_bar
 from mnemolog.gateway.cli.telling import as_object, short, shown
 from mnemolog.projections import recalls as recall_log
-from mnemolog.projections.citations import resolve
 from mnemolog.projections.connection import read_transaction
+from mnemolog.projections.lines.citations import resolve
+from mnemolog.projections.lines.rendering import FORMAT
 from mnemolog.projections.recalls import Recorded, missing, salt_of, text_again
-from mnemolog.projections.rendering import FORMAT
 from mnemolog.schema.recalls import text_digest
 from mnemolog.schema.times import show as show_time
-from mnemolog.workers.known import opened
+from mnemolog.workers.rebuilding.known import opened
 
 
 @click.group()

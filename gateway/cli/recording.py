@@ -15,9 +15,9 @@ from mnemolog.producers.recalls import FIRST_RESULTS, RecallRecorder
 from mnemolog.projections.connection import read_transaction
 from mnemolog.projections.context import Context as Recalled
 from mnemolog.projections.integrity import position_of
+from mnemolog.projections.lines.rendering import FORMAT
 from mnemolog.projections.recall import Result
 from mnemolog.projections.recalls import answer_lines, results_text, salt_of
-from mnemolog.projections.rendering import FORMAT
 from mnemolog.schema.ids import Position
 from mnemolog.schema.recalls import AnswerLine, Kind, OptionValue
 from mnemolog.schema.settings import RecallLog

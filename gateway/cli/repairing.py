@@ -7,11 +7,11 @@ import sys
 import click
 
 from mnemolog.gateway.cli.context import Context, json_option, pass_context, print_json, progress_bar, progress_to
-from mnemolog.projections import fulltext, vectors
+from mnemolog.projections.indexes import fulltext, vectors
 from mnemolog.schema.errors import SpaceNotFound
-from mnemolog.workers import replay as replaying
-from mnemolog.workers.replay import BATCH, Replayed
-from mnemolog.workers.space_writer import SpaceWriter
+from mnemolog.workers.rebuilding import replay as replaying
+from mnemolog.workers.rebuilding.replay import BATCH, Replayed
+from mnemolog.workers.writer.space_writer import SpaceWriter
 
 NOT_EQUAL = 9
 

@@ -22,9 +22,9 @@ from mnemolog.schema.jobs import QUEUES
 from mnemolog.schema.outcomes import JobKind
 from mnemolog.schema.settings import spaces_in
 from mnemolog.schema.stream import spaces_on
-from mnemolog.workers.ingest import Ingest
-from mnemolog.workers.limits import limits_from
+from mnemolog.workers.jobs.limits import limits_from
 from mnemolog.workers.supervisor import Workers
+from mnemolog.workers.writer.ingest import Ingest
 
 DISCOVER_S = 2.0
 #: What `wait` ends with when all that is left waits for a person or for a budget.

@@ -20,10 +20,11 @@ from mnemolog.schema.codec import decode
 from mnemolog.schema.endpoint import log_client
 from mnemolog.schema.errors import InvalidInput
 from mnemolog.schema.model_settings import RULES
-from mnemolog.workers import promotion, replay
-from mnemolog.workers import shadow as shadows
-from mnemolog.workers.promotion import DecisionsLost
-from mnemolog.workers.shadow import Report
+from mnemolog.workers.rebuilding import replay
+from mnemolog.workers.shadows import promotion
+from mnemolog.workers.shadows import shadow as shadows
+from mnemolog.workers.shadows.promotion import DecisionsLost
+from mnemolog.workers.shadows.shadow import Report
 
 
 @click.group(invoke_without_command=True)

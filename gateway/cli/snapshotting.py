@@ -6,7 +6,7 @@ import click
 
 from mnemolog.gateway.cli.context import Context, json_option, pass_context, print_json
 from mnemolog.schema.errors import SpaceNotFound
-from mnemolog.workers import snapshots
+from mnemolog.workers.rebuilding import snapshots
 
 
 @click.command()

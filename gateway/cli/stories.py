@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from mnemolog.gateway.cli.facts import as_line
 from mnemolog.gateway.cli.telling import short, shown
-from mnemolog.projections.decisions import Decision
 from mnemolog.projections.facts import Fact
+from mnemolog.projections.reasons.decisions import Decision
+from mnemolog.projections.reasons.windows import Conclusion, JobStory
 from mnemolog.projections.recalls import Recorded
 from mnemolog.projections.why import FactStory, Judged, MessageStory, Said, SceneStory
-from mnemolog.projections.windows import Conclusion, JobStory
 from mnemolog.schema.times import show
 
 Story = FactStory | MessageStory | SceneStory

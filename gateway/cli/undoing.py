@@ -13,14 +13,14 @@ from mnemolog.gateway.folding import Folded, await_folded
 from mnemolog.producers import Producer
 from mnemolog.producers.requests import Requests
 from mnemolog.projections import jobs
-from mnemolog.projections.decisions import Decision
 from mnemolog.projections.fact_diff import ComparedFact
+from mnemolog.projections.reasons.decisions import Decision
 from mnemolog.schema.errors import InvalidInput
 from mnemolog.schema.ids import Position
 from mnemolog.schema.times import show as show_time
-from mnemolog.workers import replay
-from mnemolog.workers import undo as undoing
-from mnemolog.workers.trial import Effects
+from mnemolog.workers.rebuilding import replay
+from mnemolog.workers.voids import undo as undoing
+from mnemolog.workers.voids.trial import Effects
 
 #: A large memory takes a while to be built again.
 TIMEOUT_S = 600.0

@@ -10,8 +10,8 @@ import click
 from mnemolog.gateway.cli.context import TIME, Context, json_option, now_ms, pass_context, print_json
 from mnemolog.gateway.cli.stories import Story, cut, lines_of
 from mnemolog.gateway.cli.telling import as_object
-from mnemolog.projections.citations import UnknownCitation, resolve
 from mnemolog.projections.connection import read_transaction
+from mnemolog.projections.lines.citations import UnknownCitation, resolve
 from mnemolog.projections.why import FactStory, MessageStory, SceneStory, why_scene
 from mnemolog.projections.why import why as why_of
 

@@ -14,11 +14,11 @@ from mnemolog.gateway.cli.narrowing import narrowing_options, search_options
 from mnemolog.gateway.cli.recalling import NODE_TYPES
 from mnemolog.gateway.cli.telling import as_object, short
 from mnemolog.projections import status
-from mnemolog.projections.analysis import clean
 from mnemolog.projections.connection import read_transaction
+from mnemolog.projections.indexes.analysis import clean
 from mnemolog.projections.integrity import position_of
-from mnemolog.projections.reasons import REASONS, Finding, Surroundings
-from mnemolog.projections.standing import Answer, Question, answer
+from mnemolog.projections.reasons.reasons import REASONS, Finding, Surroundings
+from mnemolog.projections.reasons.standing import Answer, Question, answer
 from mnemolog.projections.why_not import why_not as reasons_of
 from mnemolog.schema import log
 from mnemolog.schema.errors import InvalidInput, LogFull, LogRefused, LogUnavailable

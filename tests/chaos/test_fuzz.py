@@ -33,8 +33,8 @@ from mnemolog.schema.codec import decode
 from mnemolog.schema.errors import InvalidSpaceName, MnemologError, NewerEvent, Undecodable
 from mnemolog.schema.ids import Position, check_space
 from mnemolog.schema.settings import Settings
-from mnemolog.workers.batches import Batches
-from mnemolog.workers.space_file import create_tables, open_for_writing
+from mnemolog.workers.writer.batches import Batches
+from mnemolog.workers.writer.space_file import create_tables, open_for_writing
 
 GOLDEN = Path(__file__).parents[1] / "replay" / "golden"
 #: Far more than anything here takes, on a machine that is busy.

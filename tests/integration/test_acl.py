@@ -18,7 +18,7 @@ from mnemolog.producers import Producer
 from mnemolog.schema import keys
 from mnemolog.schema.endpoint import log_client
 from mnemolog.schema.errors import LogRefused
-from mnemolog.workers.queue import queue_of
+from mnemolog.workers.jobs.queue import queue_of
 
 COMPOSE = Path(__file__).parents[2] / "compose.yaml"
 SPACE = "default"

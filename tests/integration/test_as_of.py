@@ -14,15 +14,15 @@ from support.telling import Telling
 
 from mnemolog.projections.context import context
 from mnemolog.projections.facts import Fact, facts
-from mnemolog.projections.filters import Filters
 from mnemolog.projections.history import history
 from mnemolog.projections.recall import Result, recall
 from mnemolog.projections.scenes import scenes_at
+from mnemolog.projections.search.filters import Filters
 from mnemolog.schema.archive import ArchiveWriter
 from mnemolog.schema.ids import Position
 from mnemolog.schema.requests import NodesRecalled
 from mnemolog.schema.settings import Settings
-from mnemolog.workers import known
+from mnemolog.workers.rebuilding import known
 
 ORDERS: dict[str, Callable[[Iterable[object]], list[object]]] = {
     "in order": list,

@@ -43,10 +43,10 @@ from mnemolog.schema.errors import DamagedFile, InvalidInput, MnemologError, New
 from mnemolog.schema.ids import Position
 from mnemolog.schema.settings import Settings
 from mnemolog.schema.stream import Stream
-from mnemolog.workers import bundling, unbundling
-from mnemolog.workers.bundling import Exported
-from mnemolog.workers.space_writer import SpaceWriter
-from mnemolog.workers.unbundling import Restored
+from mnemolog.workers.bundles import bundling, unbundling
+from mnemolog.workers.bundles.bundling import Exported
+from mnemolog.workers.bundles.unbundling import Restored
+from mnemolog.workers.writer.space_writer import SpaceWriter
 
 
 @pytest.fixture

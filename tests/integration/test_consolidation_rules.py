@@ -10,12 +10,12 @@ import pytest
 from support.folding import START_MS, days
 from support.telling import Telling
 
-from mnemolog.projections.embedder import WordLlamaEmbedder
+from mnemolog.projections.indexes.embedder import WordLlamaEmbedder
 from mnemolog.projections.recall import Result, recall
 from mnemolog.projections.scenes import scenes
 from mnemolog.schema.cells import CellType
 from mnemolog.schema.recalled import BEGIN, END
-from mnemolog.workers.rebuild import index_vectors
+from mnemolog.workers.rebuilding.rebuild import index_vectors
 
 embedder = WordLlamaEmbedder()
 #: Half a year of somebody's talk.

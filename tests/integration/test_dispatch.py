@@ -19,11 +19,11 @@ from mnemolog.schema.events import MessagePublished
 from mnemolog.schema.outcomes import CellsExtracted, ConflictsJudged, JobFailed, SceneConsolidated
 from mnemolog.schema.requests import JobRequeued, SessionIdled
 from mnemolog.schema.times import MINUTE
-from mnemolog.workers import lease
 from mnemolog.workers.engines.rules import RulesEngine
-from mnemolog.workers.idle import LOOK_S
-from mnemolog.workers.limits import JobLimits
-from mnemolog.workers.replay import verify
+from mnemolog.workers.jobs.limits import JobLimits
+from mnemolog.workers.rebuilding.replay import verify
+from mnemolog.workers.writer import lease
+from mnemolog.workers.writer.idle import LOOK_S
 
 WEEK = 7 * 24 * 60 * MINUTE
 

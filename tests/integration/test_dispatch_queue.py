@@ -18,7 +18,7 @@ from support.jobs import Desk, Hired
 from mnemolog.schema import troubles
 from mnemolog.schema.outcomes import CellsExtracted
 from mnemolog.workers.engines.rules import RulesEngine
-from mnemolog.workers.queue import FUNCTION, ForeignJob, MemoryJob, job_class_of, queue_of
+from mnemolog.workers.jobs.queue import FUNCTION, ForeignJob, MemoryJob, job_class_of, queue_of
 
 QUEUE = "mnemolog-extract"
 

@@ -13,8 +13,8 @@ from support.stories import BEGIN_MS
 from mnemolog.schema import keys
 from mnemolog.schema.events import MessagePublished, SessionClosed
 from mnemolog.schema.times import DAY
-from mnemolog.workers import dispatcher
-from mnemolog.workers.limits import JobLimits
+from mnemolog.workers.jobs import dispatcher
+from mnemolog.workers.jobs.limits import JobLimits
 
 
 @pytest.fixture

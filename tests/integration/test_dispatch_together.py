@@ -15,10 +15,10 @@ from mnemolog.schema.errors import EngineError
 from mnemolog.schema.jobs import ResolveWork
 from mnemolog.schema.outcomes import ConflictsJudged
 from mnemolog.schema.times import DAY
-from mnemolog.workers import dispatcher
-from mnemolog.workers.dispatcher import SpaceDispatcher
-from mnemolog.workers.joint import names_of
-from mnemolog.workers.limits import JobLimits
+from mnemolog.workers.jobs import dispatcher
+from mnemolog.workers.jobs.dispatcher import SpaceDispatcher
+from mnemolog.workers.jobs.joint import names_of
+from mnemolog.workers.jobs.limits import JobLimits
 
 TOWNS = ("Berlin", "Lisbon", "Oslo", "Rome")
 

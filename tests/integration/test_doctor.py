@@ -27,18 +27,21 @@ from support.stories import (
 )
 
 from mnemolog.gateway.cli.main import cli
-from mnemolog.projections import checkup_file, checkup_redis
+from mnemolog.projections.checkup import file as checkup_file
+from mnemolog.projections.checkup import redis as checkup_redis
 from mnemolog.schema import keys
 from mnemolog.schema.endpoint import RedisFolder, ServerRecord
 from mnemolog.schema.events import SessionClosed
 from mnemolog.schema.settings import Settings
 from mnemolog.schema.stream import Stream
 from mnemolog.schema.times import DAY, MINUTE
-from mnemolog.workers import checkup, lease, snapshots
+from mnemolog.workers import checkup
 from mnemolog.workers.embedded import embedded_redis
 from mnemolog.workers.engines import budget
-from mnemolog.workers.space_file import immediate, open_for_writing
-from mnemolog.workers.space_writer import SpaceWriter
+from mnemolog.workers.rebuilding import snapshots
+from mnemolog.workers.writer import lease
+from mnemolog.workers.writer.space_file import immediate, open_for_writing
+from mnemolog.workers.writer.space_writer import SpaceWriter
 
 Finding = dict[str, Any]
 

@@ -24,15 +24,15 @@ from mnemolog.gateway.cli.main import cli
 from mnemolog.producers.client import Producer
 from mnemolog.projections.connection import open_reader
 from mnemolog.projections.context import LEAST_BUDGET, context
-from mnemolog.projections.embedder import WordLlamaEmbedder
 from mnemolog.projections.facts import facts
-from mnemolog.projections.filters import Filters
+from mnemolog.projections.indexes.embedder import WordLlamaEmbedder
+from mnemolog.projections.lines.tokens import count_tokens
 from mnemolog.projections.recall import Result, recall
-from mnemolog.projections.tokens import count_tokens
+from mnemolog.projections.search.filters import Filters
 from mnemolog.schema.cells import Evidence
 from mnemolog.schema.errors import InvalidContent, MnemologError
 from mnemolog.schema.recalled import BEGIN, END, holds_recalled
-from mnemolog.workers.rebuild import index_vectors
+from mnemolog.workers.rebuilding.rebuild import index_vectors
 
 EMBEDDER = WordLlamaEmbedder()
 NOW = START_MS + days(60)

@@ -38,9 +38,9 @@ from mnemolog.schema.errors import DamagedFile, InvalidInput, SpaceNotFound
 from mnemolog.schema.ids import START, Position
 from mnemolog.schema.settings import Settings
 from mnemolog.schema.stream import Stream
-from mnemolog.workers import known, replay, snapshots
-from mnemolog.workers.ingest import Ingest
-from mnemolog.workers.prefix import prefix
+from mnemolog.workers.rebuilding import known, replay, snapshots
+from mnemolog.workers.rebuilding.prefix import prefix
+from mnemolog.workers.writer.ingest import Ingest
 
 STORY = [created(), *messages(60)]
 

@@ -32,11 +32,12 @@ from mnemolog.schema.errors import SpaceHeld, StaleWriter
 from mnemolog.schema.ids import Position
 from mnemolog.schema.settings import Settings
 from mnemolog.schema.stream import Stream
-from mnemolog.workers import lease, replay
-from mnemolog.workers.housekeeper import SpaceKeeper
-from mnemolog.workers.ingest import Ingest
-from mnemolog.workers.space_file import immediate, open_for_writing
-from mnemolog.workers.space_writer import SpaceWriter
+from mnemolog.workers.rebuilding import replay
+from mnemolog.workers.writer import lease
+from mnemolog.workers.writer.housekeeper import SpaceKeeper
+from mnemolog.workers.writer.ingest import Ingest
+from mnemolog.workers.writer.space_file import immediate, open_for_writing
+from mnemolog.workers.writer.space_writer import SpaceWriter
 
 
 @pytest.fixture
@@ -122,7 +123,7 @@ def test_a_holder_in_a_transaction_that_does_not_end_is_named(
     stream: Stream, space: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     writer = writer_of(space, stream)
-    monkeypatch.setattr("mnemolog.workers.space_file.BUSY_TIMEOUT_MS", 50)
+    monkeypatch.setattr("mnemolog.workers.writer.space_file.BUSY_TIMEOUT_MS", 50)
     with writer.transaction(), pytest.raises(SpaceHeld, match="in the middle of a transaction"):
         writer_of(space, stream)
     writer.close()
@@ -346,7 +347,7 @@ from pathlib import Path
 from support.stories import SmallEmbedder, settings_in
 from mnemolog.schema.endpoint import log_client
 from mnemolog.schema.stream import Stream
-from mnemolog.workers.space_writer import SpaceWriter
+from mnemolog.workers.writer.space_writer import SpaceWriter
 space = settings_in(Path(sys.argv[2]))
 writer = SpaceWriter(space, Stream(log_client(sys.argv[1]), "default"), SmallEmbedder())
 writer.open()

@@ -10,16 +10,16 @@ from support import start_cli, wait_until
 
 from mnemolog.gateway.model_server import Fault, ModelServer
 from mnemolog.producers import Producer
-from mnemolog.projections import vectors
 from mnemolog.projections.connection import open_reader
-from mnemolog.projections.embedder import WordLlamaEmbedder
-from mnemolog.projections.embedders import DIMENSIONS_FILE, embedder_of
+from mnemolog.projections.indexes import vectors
+from mnemolog.projections.indexes.embedder import WordLlamaEmbedder
+from mnemolog.projections.indexes.embedders import DIMENSIONS_FILE, embedder_of
 from mnemolog.projections.recall import recall
 from mnemolog.schema.errors import EngineError
 from mnemolog.schema.model_settings import ModelSettings
 from mnemolog.schema.settings import Settings
-from mnemolog.workers.rebuild import index_vectors
-from mnemolog.workers.space_file import create_tables, immediate, open_for_writing
+from mnemolog.workers.rebuilding.rebuild import index_vectors
+from mnemolog.workers.writer.space_file import create_tables, immediate, open_for_writing
 
 #: After everything that the tests say.
 LATER = 2**45

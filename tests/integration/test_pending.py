@@ -8,8 +8,8 @@ import pytest
 from support.telling import Telling
 
 from mnemolog.projections import pending
-from mnemolog.projections.embedder import WordLlamaEmbedder
 from mnemolog.projections.facts import facts
+from mnemolog.projections.indexes.embedder import WordLlamaEmbedder
 from mnemolog.projections.matching import Matches
 from mnemolog.schema.errors import InvalidInput
 from mnemolog.schema.requests import FactsForgotten

@@ -12,9 +12,9 @@ from click.testing import CliRunner, Result
 from support.stories import append, drain, event, file_hashes, rows
 
 from mnemolog.gateway.cli.main import cli
-from mnemolog.projections import rendering
-from mnemolog.projections.embedder import WordLlamaEmbedder
-from mnemolog.projections.ranking import WEIGHTS
+from mnemolog.projections.indexes.embedder import WordLlamaEmbedder
+from mnemolog.projections.lines import rendering
+from mnemolog.projections.search.ranking import WEIGHTS
 from mnemolog.schema import keys
 from mnemolog.schema.errors import InvalidInput
 from mnemolog.schema.ids import START, episode_id
@@ -22,8 +22,8 @@ from mnemolog.schema.log import event_of
 from mnemolog.schema.requests import NodesRecalled, VerdictGiven
 from mnemolog.schema.settings import Settings
 from mnemolog.schema.stream import Stream
-from mnemolog.workers import known, replay
-from mnemolog.workers.ingest import Ingest
+from mnemolog.workers.rebuilding import known, replay
+from mnemolog.workers.writer.ingest import Ingest
 
 QUESTION = "Where does Ada work, and what does she drink?"
 EMBEDDER = WordLlamaEmbedder()

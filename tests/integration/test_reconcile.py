@@ -35,8 +35,8 @@ from mnemolog.schema.errors import DamagedFile, DivergedLog, NewerEvent
 from mnemolog.schema.ids import Position
 from mnemolog.schema.settings import Settings
 from mnemolog.schema.stream import Stream
-from mnemolog.workers import replay, snapshots
-from mnemolog.workers.ingest import Ingest
+from mnemolog.workers.rebuilding import replay, snapshots
+from mnemolog.workers.writer.ingest import Ingest
 
 STREAM = keys.stream("default")
 
@@ -133,7 +133,7 @@ def test_a_stream_that_was_deleted_gets_its_end_back_and_goes_on(
 def test_a_stream_that_was_deleted_under_a_running_writer_gets_its_end_back(
     redis: redis_py.Redis, folded: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("mnemolog.workers.ingest.INSPECT_S", 0.0)
+    monkeypatch.setattr("mnemolog.workers.writer.ingest.INSPECT_S", 0.0)
     ingest = Ingest(redis, SmallEmbedder())
     ingest.hold(folded)
     redis.delete(STREAM)
@@ -316,7 +316,7 @@ def test_what_was_archived_and_not_committed_is_folded_at_the_next_start(
         def dies(*_: object) -> None:
             raise SystemExit
 
-        patch.setattr("mnemolog.workers.batches.Batches._advance", dies)
+        patch.setattr("mnemolog.workers.writer.batches.Batches._advance", dies)
         with pytest.raises(SystemExit):
             ingested(redis, folded)
     assert "archived" not in contents(folded)
@@ -453,7 +453,7 @@ def test_a_snapshot_that_the_disk_has_no_room_for_leaves_nothing_and_is_made_lat
         write(copy, made)
 
     monkeypatch.setattr(snapshots, "_write", tried)
-    monkeypatch.setattr("mnemolog.workers.housekeeper.RETRY_S", 0.02)
+    monkeypatch.setattr("mnemolog.workers.writer.housekeeper.RETRY_S", 0.02)
     ingest = Ingest(redis, SmallEmbedder())
     ingest.hold(often)
     append(redis, [said("later")])

@@ -29,8 +29,8 @@ from support.stories import (
     verified,
 )
 
-from mnemolog.projections import vectors
 from mnemolog.projections.connection import open_reader
+from mnemolog.projections.indexes import vectors
 from mnemolog.projections.integrity import verify
 from mnemolog.schema import archive, keys
 from mnemolog.schema.codec import decode
@@ -40,11 +40,11 @@ from mnemolog.schema.ids import Position
 from mnemolog.schema.settings import Settings
 from mnemolog.schema.stream import Stream
 from mnemolog.schema.tables import FOLD_VERSION
-from mnemolog.workers import replay
-from mnemolog.workers.ingest import Ingest
-from mnemolog.workers.replay import Replayed
-from mnemolog.workers.space_file import open_for_writing
-from mnemolog.workers.space_writer import SpaceWriter
+from mnemolog.workers.rebuilding import replay
+from mnemolog.workers.rebuilding.replay import Replayed
+from mnemolog.workers.writer.ingest import Ingest
+from mnemolog.workers.writer.space_file import open_for_writing
+from mnemolog.workers.writer.space_writer import SpaceWriter
 
 STREAM = keys.stream("default")
 

@@ -31,11 +31,11 @@ from mnemolog.schema.errors import DamagedFile, LogFull, StaleWriter
 from mnemolog.schema.ids import START, Position
 from mnemolog.schema.settings import Settings
 from mnemolog.schema.stream import Stream
-from mnemolog.workers import lease, retention
-from mnemolog.workers.housekeeper import SpaceKeeper
-from mnemolog.workers.ingest import Ingest
-from mnemolog.workers.retention import surplus
-from mnemolog.workers.space_writer import SpaceWriter
+from mnemolog.workers.writer import lease, retention
+from mnemolog.workers.writer.housekeeper import SpaceKeeper
+from mnemolog.workers.writer.ingest import Ingest
+from mnemolog.workers.writer.retention import surplus
+from mnemolog.workers.writer.space_writer import SpaceWriter
 
 STREAM = keys.stream("default")
 
@@ -302,9 +302,9 @@ from pathlib import Path
 from mnemolog.schema.settings import Settings
 from mnemolog.schema.stream import Stream
 from mnemolog.schema.endpoint import log_client
-from mnemolog.workers import retention
-from mnemolog.workers.housekeeper import SpaceKeeper
-from mnemolog.workers.space_writer import SpaceWriter
+from mnemolog.workers.writer import retention
+from mnemolog.workers.writer.housekeeper import SpaceKeeper
+from mnemolog.workers.writer.space_writer import SpaceWriter
 from support.stories import SmallEmbedder
 
 data, url, point = sys.argv[1:]

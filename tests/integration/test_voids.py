@@ -23,10 +23,10 @@ from mnemolog.schema.ids import Position
 from mnemolog.schema.outcomes import CellsExtracted
 from mnemolog.schema.requests import JobRequeued
 from mnemolog.schema.stream import Stream
-from mnemolog.workers import replay
-from mnemolog.workers.housekeeper import SpaceKeeper
-from mnemolog.workers.ingest import Ingest
-from mnemolog.workers.rebuild import build
+from mnemolog.workers.rebuilding import replay
+from mnemolog.workers.rebuilding.rebuild import build
+from mnemolog.workers.writer.housekeeper import SpaceKeeper
+from mnemolog.workers.writer.ingest import Ingest
 
 FACTS = "SELECT content FROM cells JOIN nodes USING (node_id) ORDER BY content"
 
@@ -112,7 +112,7 @@ def test_a_job_that_is_with_a_worker_is_not_handed_out_again_after_a_void(desk: 
 
 
 def test_what_is_appended_with_a_void_comes_into_force_with_it(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mnemolog.workers.reconcile.PAGE", 1)
+    monkeypatch.setattr("mnemolog.workers.writer.reconcile.PAGE", 1)
     where = outcome(desk, "%Acme%")
     told = next(found for found in desk.logged(CellsExtracted) if found.id == _id_at(desk, where))
     assert isinstance(told.payload, CellsExtracted)
@@ -145,7 +145,7 @@ def test_a_writer_that_dies_on_the_way_to_the_swap_leaves_the_old_file_and_the_n
     append(desk.client, [void(outcome(desk, "%Acme%"))])
     before = file_hashes(desk.settings.file)
     with monkeypatch.context() as patched:
-        patched.setattr(f"mnemolog.workers.space_writer.{step}", die)
+        patched.setattr(f"mnemolog.workers.writer.space_writer.{step}", die)
         with pytest.raises(Killed):
             desk.fold()
     assert file_hashes(desk.settings.file) == before
@@ -162,7 +162,7 @@ import os, signal, sys
 from pathlib import Path
 from mnemolog.schema.endpoint import log_client
 from mnemolog.schema.stream import Stream
-from mnemolog.workers import space_writer
+from mnemolog.workers.writer import space_writer
 from support.stories import SmallEmbedder, settings_in
 space_writer.swap = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 client = log_client(sys.argv[1])
@@ -292,7 +292,7 @@ def test_other_spaces_are_kept_while_one_is_built_again(
         renewed.append(rows(other.file, "SELECT renewed_at FROM lease")[0])
         return done
 
-    monkeypatch.setattr("mnemolog.workers.space_writer.build", built)
+    monkeypatch.setattr("mnemolog.workers.writer.space_writer.build", built)
     append(desk.client, [void(where)])
     drain(ingest, lambda: len(renewed) == 2)
     assert renewed[0] < renewed[1]

@@ -14,15 +14,15 @@ from support.folding import Words
 from support.jobs import Desk, Hired
 from support.stories import BEGIN_MS
 
-from mnemolog.projections import vectors
 from mnemolog.projections.connection import open_reader, read_transaction
-from mnemolog.projections.filters import Filters
-from mnemolog.projections.reasons import REASONS, Finding, Surroundings
-from mnemolog.projections.standing import Question, answer, standing
+from mnemolog.projections.indexes import vectors
+from mnemolog.projections.reasons.reasons import REASONS, Finding, Surroundings
+from mnemolog.projections.reasons.standing import Question, answer, standing
+from mnemolog.projections.reasons.wording import matches
+from mnemolog.projections.search.filters import Filters
 from mnemolog.projections.status import waiting
 from mnemolog.projections.why import FactStory, MessageStory, why
 from mnemolog.projections.why_not import why_not
-from mnemolog.projections.wording import matches
 from mnemolog.schema import log, troubles
 from mnemolog.schema.cells import Cell, Evidence
 from mnemolog.schema.controls import OutcomesVoided

@@ -40,18 +40,18 @@ from mnemolog.schema.archive import ArchiveWriter
 from mnemolog.schema.errors import DamagedFile, MnemologError, NewerEvent, StaleWriter
 from mnemolog.schema.settings import Settings
 from mnemolog.schema.stream import Stream
-from mnemolog.workers import lease
 from mnemolog.workers.background import background_writer
-from mnemolog.workers.housekeeper import SpaceKeeper
-from mnemolog.workers.ingest import Ingest
-from mnemolog.workers.limits import JobLimits
-from mnemolog.workers.space_writer import SpaceWriter
+from mnemolog.workers.jobs.limits import JobLimits
+from mnemolog.workers.writer import lease
+from mnemolog.workers.writer.housekeeper import SpaceKeeper
+from mnemolog.workers.writer.ingest import Ingest
+from mnemolog.workers.writer.space_writer import SpaceWriter
 
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A writer that tries again at once."""
-    monkeypatch.setattr("mnemolog.workers.ingest.PAUSE_S", 0.001)
+    monkeypatch.setattr("mnemolog.workers.writer.ingest.PAUSE_S", 0.001)
 
 
 def sound(space: Settings) -> bool:
@@ -161,8 +161,8 @@ def test_what_cannot_pass_by_itself_ends_one_space_by_name_and_leaves_the_others
 @pytest.fixture
 def keeper(redis: redis_py.Redis, space: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[SpaceKeeper]:
     """Keeps a space whose write-ahead log is always too large."""
-    monkeypatch.setattr("mnemolog.workers.housekeeper.WAL_PENDING_BYTES", 1)
-    monkeypatch.setattr("mnemolog.workers.housekeeper.WAL_FILE_BYTES", 1)
+    monkeypatch.setattr("mnemolog.workers.writer.housekeeper.WAL_PENDING_BYTES", 1)
+    monkeypatch.setattr("mnemolog.workers.writer.housekeeper.WAL_FILE_BYTES", 1)
     append(redis, [created(), *messages(50)])
     writer = SpaceWriter(space, Stream(redis, "default"), SmallEmbedder())
     writer.open()
@@ -225,7 +225,7 @@ class MoodyEmbedder(SmallEmbedder):
 def test_an_embedder_that_fails_delays_vectors_and_nothing_else(
     redis: redis_py.Redis, space: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("mnemolog.workers.housekeeper.RETRY_S", 0.02)
+    monkeypatch.setattr("mnemolog.workers.writer.housekeeper.RETRY_S", 0.02)
     append(redis, [created(), *messages(50)])
     embedder = MoodyEmbedder()
     ingest = Ingest(redis, embedder)
@@ -269,7 +269,7 @@ def test_a_writer_beside_another_task_hands_on_what_ended_it(
 def test_a_writer_that_waits_for_its_last_vectors_keeps_its_lease(
     redis: redis_py.Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mnemolog.workers.ingest.DRAIN_S", 1.6)
+    monkeypatch.setattr("mnemolog.workers.writer.ingest.DRAIN_S", 1.6)
     space = settings_in(tmp_path, lease_s=1.0)
     append(redis, [created(), said("a")])
     ingest = Ingest(redis, MoodyEmbedder())
@@ -291,7 +291,7 @@ def test_a_writer_that_waits_for_its_last_vectors_keeps_its_lease(
 def test_leases_are_kept_while_redis_is_away(
     redis: redis_py.Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mnemolog.workers.ingest.INSPECT_S", 0.0)
+    monkeypatch.setattr("mnemolog.workers.writer.ingest.INSPECT_S", 0.0)
     ingest = Ingest(redis, SmallEmbedder())
     spaces = [settings_in(tmp_path, f"s{number}", lease_s=1.0) for number in range(8)]
     for settings in spaces:
@@ -320,7 +320,7 @@ def test_leases_are_kept_while_redis_is_away(
 def test_a_key_that_is_no_stream_holds_up_its_own_space_only(
     redis: redis_py.Redis, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mnemolog.workers.ingest.SET_ASIDE_S", 0.05)
+    monkeypatch.setattr("mnemolog.workers.writer.ingest.SET_ASIDE_S", 0.05)
     ingest = Ingest(redis, SmallEmbedder())
     for name in ("ada", "ben"):
         append(redis, [created(name), said("first")], name)

@@ -13,8 +13,8 @@ import pytest
 from support.folding import ENGINE, START_MS, Memory, days
 from support.stories import SmallEmbedder, folded
 
-from mnemolog.projections import vectors
 from mnemolog.projections.connection import open_reader
+from mnemolog.projections.indexes import vectors
 from mnemolog.projections.integrity import fast_hash, verify
 from mnemolog.schema.archive import Entry
 from mnemolog.schema.cells import Mention
@@ -24,9 +24,9 @@ from mnemolog.schema.outcomes import CellsExtracted, ForgetWish, JobFailed
 from mnemolog.schema.recalls import Answer, AnswerLine
 from mnemolog.schema.requests import FactConfirmed, FactsForgotten, NodesRecalled
 from mnemolog.schema.tables import FOLD_TABLES, LOCAL_COLUMNS, definitions
-from mnemolog.workers.batches import Batches
-from mnemolog.workers.rebuild import index_vectors
-from mnemolog.workers.space_file import immediate, open_for_writing
+from mnemolog.workers.rebuilding.rebuild import index_vectors
+from mnemolog.workers.writer.batches import Batches
+from mnemolog.workers.writer.space_file import immediate, open_for_writing
 
 
 def everything(path: Path) -> list[Entry]:

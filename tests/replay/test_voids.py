@@ -22,8 +22,8 @@ from mnemolog.schema.ids import Position
 from mnemolog.schema.log import event_of
 from mnemolog.schema.outcomes import CellsExtracted, Engine, ExtractedCell
 from mnemolog.schema.requests import FactConfirmed, FactCorrected, FactsForgotten, JobRequeued
-from mnemolog.workers.batches import Batches, decode_all
 from mnemolog.workers.fold.voids import RebuildNeeded
+from mnemolog.workers.writer.batches import Batches, decode_all
 
 SEEDS = range(5)
 

@@ -26,9 +26,9 @@ from mnemolog.schema.outcomes import (
 )
 from mnemolog.schema.policy import Policy
 from mnemolog.schema.times import DAY
-from mnemolog.workers.batches import Batches
 from mnemolog.workers.fold.cells import cell_id
-from mnemolog.workers.space_file import create_tables, open_for_writing
+from mnemolog.workers.writer.batches import Batches
+from mnemolog.workers.writer.space_file import create_tables, open_for_writing
 
 START_MS = 1_773_014_400_000  # 2026-03-09T00:00:00Z, a Monday
 ENGINE = Engine(name="test", model="hand", prompt_version="1")

@@ -11,20 +11,20 @@ from typing import Any
 import msgspec
 import redis as redis_py
 
-from mnemolog.projections.embedder import WordLlamaEmbedder
+from mnemolog.projections.indexes.embedder import WordLlamaEmbedder
 from mnemolog.schema import archive
 from mnemolog.schema.codec import decode, encode
 from mnemolog.schema.events import Event, MessagePublished, Payload, SessionClosed
 from mnemolog.schema.ids import EventIds
 from mnemolog.schema.jobs import QUEUES
 from mnemolog.schema.stream import Stream
-from mnemolog.workers.candidates import Vectors
-from mnemolog.workers.dispatcher import SpaceDispatcher
 from mnemolog.workers.engines.rules import RulesEngine
-from mnemolog.workers.job import Performer
-from mnemolog.workers.limits import JobLimits
-from mnemolog.workers.space_writer import SpaceWriter
+from mnemolog.workers.jobs.candidates import Vectors
+from mnemolog.workers.jobs.dispatcher import SpaceDispatcher
+from mnemolog.workers.jobs.job import Performer
+from mnemolog.workers.jobs.limits import JobLimits
 from mnemolog.workers.worker import rq_client, worker_of
+from mnemolog.workers.writer.space_writer import SpaceWriter
 from support.stories import BEGIN_MS, SmallEmbedder, append, created, settings_in
 
 _vectors = Vectors(WordLlamaEmbedder())

@@ -55,11 +55,11 @@ from mnemolog.schema.requests import (
     VerdictsReviewed,
 )
 from mnemolog.schema.times import DAY, HOUR, MAX_MS, MIN_MS, MINUTE
-from mnemolog.workers.batches import Batches
 from mnemolog.workers.fold.scenes import seen_hash
 from mnemolog.workers.fold.voids import RebuildNeeded, voids_of
-from mnemolog.workers.rebuild import remove
-from mnemolog.workers.space_file import create_tables, open_for_writing
+from mnemolog.workers.rebuilding.rebuild import remove
+from mnemolog.workers.writer.batches import Batches
+from mnemolog.workers.writer.space_file import create_tables, open_for_writing
 from support.stories import BEGIN_MS, SALT, SmallEmbedder, fold_more
 
 ENGINE = Engine(name="random", model="dice", prompt_version="1", calls=1, tokens_in=7, cost_usd=0.25)

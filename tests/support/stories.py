@@ -17,7 +17,7 @@ import redis as redis_py
 from numpy.typing import NDArray
 
 from mnemolog.projections.connection import open_reader
-from mnemolog.projections.embedder import unit_rows
+from mnemolog.projections.indexes.embedder import unit_rows
 from mnemolog.projections.integrity import Hashes, hashes, verify
 from mnemolog.schema import keys
 from mnemolog.schema.archive import Entry
@@ -28,11 +28,11 @@ from mnemolog.schema.ids import Position
 from mnemolog.schema.log import was_parked
 from mnemolog.schema.policy import Policy
 from mnemolog.schema.settings import Settings
-from mnemolog.workers import replay
-from mnemolog.workers.batches import Batches, decode_all
-from mnemolog.workers.ingest import Ingest
-from mnemolog.workers.replay import Replayed
-from mnemolog.workers.space_file import create_tables, open_for_writing
+from mnemolog.workers.rebuilding import replay
+from mnemolog.workers.rebuilding.replay import Replayed
+from mnemolog.workers.writer.batches import Batches, decode_all
+from mnemolog.workers.writer.ingest import Ingest
+from mnemolog.workers.writer.space_file import create_tables, open_for_writing
 
 #: The clock of stories: 2026-03-02T09:00:00Z.
 BEGIN_MS = 1_772_442_000_000

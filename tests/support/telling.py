@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Self
 
-from mnemolog.projections.embedder import WordLlamaEmbedder
 from mnemolog.projections.facts import Fact, facts
+from mnemolog.projections.indexes.embedder import WordLlamaEmbedder
 from mnemolog.schema.jobs import QUEUES, ConsolidateWork, ExtractWork
 from mnemolog.schema.outcomes import JobKind, Outcome
 from mnemolog.schema.requests import FactsForgotten
 from mnemolog.schema.times import DAY
-from mnemolog.workers.candidates import Vectors
 from mnemolog.workers.engines.engine import Engine
 from mnemolog.workers.engines.rules import RulesEngine
-from mnemolog.workers.packing import DueJob, pack
+from mnemolog.workers.jobs.candidates import Vectors
+from mnemolog.workers.jobs.packing import DueJob, pack
 from support.folding import START_MS, Memory, days
 
 _vectors = Vectors(WordLlamaEmbedder())

@@ -93,7 +93,7 @@ def test_every_dependency_has_a_line() -> None:
 
 
 def test_every_setting_is_read() -> None:
-    read = [ROOT / "schema/settings.py", ROOT / "schema/model_settings.py", ROOT / "workers/limits.py"]
+    read = [ROOT / "schema/settings.py", ROOT / "schema/model_settings.py", ROOT / "workers/jobs/limits.py"]
     names = {name for path in read for name in re.findall(r"MNEMOLOG_\w+", path.read_text(encoding="utf-8"))}
     assert set(re.findall(r"MNEMOLOG_\w+", section("Settings"))) == names
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from mnemolog.projections import fulltext
+from mnemolog.projections.indexes import fulltext
 from mnemolog.schema.cells import Cell
 from mnemolog.schema.ids import NodeId, episode_id
 from mnemolog.schema.outcomes import CellsExtracted, ExtractedCell

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from mnemolog.projections import fulltext
+from mnemolog.projections.indexes import fulltext
 from mnemolog.schema.events import MessagePublished
 from mnemolog.schema.ids import episode_id
 from mnemolog.workers.fold import sessions, windows

@@ -6,7 +6,7 @@ import re
 
 import msgspec
 
-from mnemolog.projections.dates import Tense
+from mnemolog.projections.moments.dates import Tense
 from mnemolog.schema.cells import MAX_ENTITIES, MAX_SENTENCE_CHARS, Cell, EntityKind, Evidence, Granularity, Mention
 from mnemolog.schema.slots import slot_of
 from mnemolog.workers.rules import dates, lexicon, wording

@@ -13,7 +13,7 @@ from typing import Literal
 
 import msgspec
 
-from mnemolog.projections.dates import Days, Tense, days, whole
+from mnemolog.projections.moments.dates import Days, Tense, days, whole
 from mnemolog.schema.cells import Granularity
 from mnemolog.schema.times import MINUTE, from_datetime
 

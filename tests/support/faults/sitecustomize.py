@@ -16,19 +16,19 @@ if fault := os.environ.get("MNEMOLOG_FAULT"):
 
     #: Where a process can be made to die: right before or right after what is named has happened.
     POINTS = {
-        "writer: lease taken": ("mnemolog.workers.lease", "", "acquire", "after"),
+        "writer: lease taken": ("mnemolog.workers.writer.lease", "", "acquire", "after"),
         "writer: archived, not folded": ("mnemolog.schema.archive", "ArchiveWriter", "append", "after"),
-        "writer: folded, not committed": ("mnemolog.workers.batches", "Batches", "_advance", "after"),
-        "writer: committed": ("mnemolog.workers.batches", "Batches", "fold", "after"),
-        "writer: vectors stored": ("mnemolog.workers.housekeeper", "SpaceKeeper", "index_some", "after"),
-        "writer: about to tidy": ("mnemolog.workers.housekeeper", "SpaceKeeper", "tidy", "before"),
-        "dispatcher: enqueued, not written down": ("mnemolog.workers.queue", "Queues", "enqueue", "after"),
-        "dispatcher: written down": ("mnemolog.workers.dispatcher", "SpaceDispatcher", "_write", "after"),
+        "writer: folded, not committed": ("mnemolog.workers.writer.batches", "Batches", "_advance", "after"),
+        "writer: committed": ("mnemolog.workers.writer.batches", "Batches", "fold", "after"),
+        "writer: vectors stored": ("mnemolog.workers.writer.housekeeper", "SpaceKeeper", "index_some", "after"),
+        "writer: about to tidy": ("mnemolog.workers.writer.housekeeper", "SpaceKeeper", "tidy", "before"),
+        "dispatcher: enqueued, not written down": ("mnemolog.workers.jobs.queue", "Queues", "enqueue", "after"),
+        "dispatcher: written down": ("mnemolog.workers.jobs.dispatcher", "SpaceDispatcher", "_write", "after"),
         "dispatcher: asked after troubles": ("mnemolog.schema.troubles", "", "told", "after"),
-        "worker: job taken": ("mnemolog.workers.job", "Performer", "__call__", "before"),
-        "worker: job claimed": ("mnemolog.workers.job", "Performer", "_claim", "after"),
-        "worker: concluded, not appended": ("mnemolog.workers.job", "Performer", "_conclude", "after"),
-        "worker: appended": ("mnemolog.workers.job", "Performer", "_append", "after"),
+        "worker: job taken": ("mnemolog.workers.jobs.job", "Performer", "__call__", "before"),
+        "worker: job claimed": ("mnemolog.workers.jobs.job", "Performer", "_claim", "after"),
+        "worker: concluded, not appended": ("mnemolog.workers.jobs.job", "Performer", "_conclude", "after"),
+        "worker: appended": ("mnemolog.workers.jobs.job", "Performer", "_append", "after"),
     }
 
     def arm(point, nth, file):

@@ -64,4 +64,4 @@ def test_a_command_loads_no_other_and_none_of_what_only_others_need() -> None:
     loaded = loaded_by("recall", "--help")
     commands = {f"mnemolog.gateway.cli.{module}" for module in main._COMMANDS_OF}
     assert loaded & commands == {"mnemolog.gateway.cli.recalling"}
-    assert not loaded & {"rq", "openai", "wordllama", "dateparser", "mnemolog.workers.ingest"}
+    assert not loaded & {"rq", "openai", "wordllama", "dateparser", "mnemolog.workers.writer.ingest"}

@@ -17,7 +17,7 @@ from mnemolog.projections.recalls import results_text, salt_of
 from mnemolog.schema.ids import Position
 from mnemolog.schema.recalls import Answer, text_digest
 from mnemolog.schema.times import DAY
-from mnemolog.workers.space_file import create_tables, open_for_writing
+from mnemolog.workers.writer.space_file import create_tables, open_for_writing
 
 
 class Noted(RecallRecorder):

@@ -10,9 +10,9 @@ import apsw
 import numpy as np
 import pytest
 
-from mnemolog.projections import fulltext, vectors
 from mnemolog.projections.connection import load_vec, open_reader
-from mnemolog.projections.embedder import WordLlamaEmbedder, unit_rows
+from mnemolog.projections.indexes import fulltext, vectors
+from mnemolog.projections.indexes.embedder import WordLlamaEmbedder, unit_rows
 from mnemolog.projections.recall import recall
 from mnemolog.schema import tables
 from mnemolog.schema.ids import episode_id

@@ -5,7 +5,7 @@ import tracemalloc
 
 import pytest
 
-from mnemolog.projections.analysis import MAX_QUERY_TERMS, index_text, is_single_character, query_terms, terms
+from mnemolog.projections.indexes.analysis import MAX_QUERY_TERMS, index_text, is_single_character, query_terms, terms
 
 
 def test_english_words_become_stems_without_case_or_diacritics():

@@ -8,7 +8,7 @@ import pytest
 from support.folding import ENGINE, START_MS, Memory, cell, days
 
 from mnemolog.projections.changes import Digest, changes
-from mnemolog.projections.spans import Change, Span
+from mnemolog.projections.digest.spans import Change, Span
 from mnemolog.schema.archive import ArchiveWriter
 from mnemolog.schema.ids import Position
 from mnemolog.schema.outcomes import CellsExtracted, ExtractedCell, JobFailed

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from support.folding import START_MS, Memory, Words, days
 
-from mnemolog.projections.changes_told import before
 from mnemolog.projections.context import LEAST_BUDGET, Context, context
 from mnemolog.projections.facts import fact
+from mnemolog.projections.lines.changes_told import before
 from mnemolog.schema.requests import FactsForgotten
 
 LANGUAGE = {"slot": "preferred_programming_language", "scene": "programming"}

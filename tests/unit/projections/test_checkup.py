@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from mnemolog.projections import checkup_log, checkup_machine, checkup_redis
-from mnemolog.projections.checkup import sized
+from mnemolog.projections.checkup import log as checkup_log
+from mnemolog.projections.checkup import machine as checkup_machine
+from mnemolog.projections.checkup import redis as checkup_redis
+from mnemolog.projections.checkup.checkup import sized
 from mnemolog.schema.archive import ArchiveWriter, Entry
 from mnemolog.schema.ids import START, Position
 from mnemolog.schema.settings import Durability, Settings

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.folding import Memory
 
-from mnemolog.projections.citations import LEAST_CHARS, AmbiguousCitation, UnknownCitation, resolve, short_id
+from mnemolog.projections.lines.citations import LEAST_CHARS, AmbiguousCitation, UnknownCitation, resolve, short_id
 from mnemolog.schema.errors import InvalidInput
 
 

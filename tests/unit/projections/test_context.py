@@ -10,12 +10,12 @@ import msgspec
 import pytest
 from support.folding import ENGINE, START_MS, Memory, Words, cell, days
 
-from mnemolog.projections.citations import resolve, short_id
 from mnemolog.projections.context import CELL_TYPES, LEAST_BUDGET, Context, context
-from mnemolog.projections.filters import Filters
+from mnemolog.projections.lines.citations import resolve, short_id
+from mnemolog.projections.lines.rendering import Recorded, render_again
+from mnemolog.projections.lines.tokens import count_tokens
 from mnemolog.projections.recall import recall
-from mnemolog.projections.rendering import Recorded, render_again
-from mnemolog.projections.tokens import count_tokens
+from mnemolog.projections.search.filters import Filters
 from mnemolog.schema.outcomes import ExtractedCell, SceneConsolidated
 from mnemolog.schema.recalled import BEGIN, END
 from mnemolog.schema.requests import FactCorrected, FactsForgotten

@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.folding import ENGINE, START_MS, Memory, Words, cell, days
 
-from mnemolog.projections.citations import resolve
 from mnemolog.projections.context import LEAST_BUDGET, Context, context
-from mnemolog.projections.rendering import render_again
-from mnemolog.projections.tokens import count_tokens
+from mnemolog.projections.lines.citations import resolve
+from mnemolog.projections.lines.rendering import render_again
+from mnemolog.projections.lines.tokens import count_tokens
 from mnemolog.schema.outcomes import SceneConsolidated
 from mnemolog.schema.recalled import BEGIN, END, as_data, holds_recalled, without_marker
 from mnemolog.workers.fold.scenes import seen_hash

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mnemolog.projections.embedder import unit_rows
+from mnemolog.projections.indexes.embedder import unit_rows
 
 
 @pytest.fixture(params=["wordllama", "twin"])

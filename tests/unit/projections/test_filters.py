@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from mnemolog.projections.filters import Filters, user_speakers
+from mnemolog.projections.search.filters import Filters, user_speakers
 
 
 @pytest.fixture

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from mnemolog.projections.analysis import query_terms
 from mnemolog.projections.connection import open_reader
-from mnemolog.projections.frequencies import FrequencyCache
+from mnemolog.projections.indexes.analysis import query_terms
+from mnemolog.projections.indexes.frequencies import FrequencyCache
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from mnemolog.projections import fulltext
 from mnemolog.projections.connection import open_reader
+from mnemolog.projections.indexes import fulltext
 
 SECRET = "xylophonequartz"
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnemolog.projections.moments import Moment, moments
+from mnemolog.projections.moments.moments import Moment, moments
 from mnemolog.schema.times import HOUR, MAX_MS, MIN_MS, from_datetime
 
 NOW = from_datetime(datetime(2023, 8, 16, 14, 30, tzinfo=UTC))
@@ -454,7 +454,7 @@ def test_any_time_of_asking_is_taken(now: int) -> None:
 def test_neither_the_machines_time_zone_nor_its_language_matters() -> None:
     questions = [question for question, _ in TOLD[:40]]
     program = (
-        "import sys\nfrom mnemolog.projections.moments import moments\n"
+        "import sys\nfrom mnemolog.projections.moments.moments import moments\n"
         "print([moments(question, int(sys.argv[1])) for question in sys.argv[2:]])"
     )
     seen = {

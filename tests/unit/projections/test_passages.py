@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnemolog.projections.passages import passage
+from mnemolog.projections.lines.passages import passage
 
 STORY = "We had rain for days. The parrot escaped through the window! Nobody saw it. Later it came back, hungry."
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from mnemolog.projections.questions import Date, date_match, understand
+from mnemolog.projections.search.questions import Date, date_match, understand
 from mnemolog.schema.times import from_datetime
 
 

@@ -4,9 +4,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from mnemolog.projections.frequencies import TermFrequency
-from mnemolog.projections.questions import understand
-from mnemolog.projections.ranking import ARMS, WEIGHTS, Known, Turn, rank
+from mnemolog.projections.indexes.frequencies import TermFrequency
+from mnemolog.projections.search.questions import understand
+from mnemolog.projections.search.ranking import ARMS, WEIGHTS, Known, Turn, rank
 
 DIMENSION = 4
 NOTHING = np.zeros(DIMENSION, np.float32)

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from mnemolog.projections import fulltext, vectors
 from mnemolog.projections.connection import open_reader
+from mnemolog.projections.indexes import fulltext, vectors
 from mnemolog.projections.recall import recall
 
 
@@ -178,7 +178,7 @@ def test_retired_cells_do_not_push_live_ones_out(memory):
 
 
 def test_a_live_node_behind_more_retired_ones_than_the_index_gives_is_found(monkeypatch, memory):
-    monkeypatch.setattr("mnemolog.projections.candidates.MOST_LOOKED_AT", 60)
+    monkeypatch.setattr("mnemolog.projections.search.candidates.MOST_LOOKED_AT", 60)
     for _ in range(100):
         memory.cell("purple zeppelin", valid_until=memory.START + 1)
     memory.cell("purple zeppelin over the harbour")
@@ -276,7 +276,7 @@ def test_recall_goes_on_while_an_index_is_rebuilt(talk, other_embedder):
 
 
 def test_frequent_words_are_left_out_of_the_search_of_a_large_memory(monkeypatch, memory):
-    monkeypatch.setattr("mnemolog.projections.candidates.SMALL", 20)
+    monkeypatch.setattr("mnemolog.projections.search.candidates.SMALL", 20)
     for n in range(40):
         memory.say(f"the harbour again number{n}", session=f"s{n}")
     memory.say("the harbour zeppelin", session="z")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from support.folding import START_MS, Memory, days
 
+from mnemolog.projections.lines.rendering import Line
 from mnemolog.projections.recalls import (
     _line,
     answer_lines,
@@ -19,7 +20,6 @@ from mnemolog.projections.recalls import (
     salt_of,
     text_again,
 )
-from mnemolog.projections.rendering import Line
 from mnemolog.schema.errors import InvalidInput
 from mnemolog.schema.ids import Position, episode_id
 from mnemolog.schema.recalls import Answer, AnswerLine, hashed_options, query_hash, recall_id, scene_key, text_digest

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mnemolog.projections import vectors
-from mnemolog.projections.signs import Nearest
+from mnemolog.projections.indexes import vectors
+from mnemolog.projections.indexes.signs import Nearest
 
 
 def near(memory, text):

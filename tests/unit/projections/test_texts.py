@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from mnemolog.projections import texts
-from mnemolog.projections.frequencies import TermFrequency
-from mnemolog.projections.near_words import near_words
-from mnemolog.projections.texts import Joined, Lexicon, lexicon
+from mnemolog.projections.indexes.frequencies import TermFrequency
+from mnemolog.projections.search import texts
+from mnemolog.projections.search.near_words import near_words
+from mnemolog.projections.search.texts import Joined, Lexicon, lexicon
 
 
 def test_numbers_of_words_stand_for_the_same_words_in_all_texts():

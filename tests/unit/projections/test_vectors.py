@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mnemolog.projections import vectors
 from mnemolog.projections.connection import open_reader
+from mnemolog.projections.indexes import vectors
 from mnemolog.schema.errors import InvalidInput, SpaceNotFound
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from support.folding import ENGINE, START_MS, Memory, cell, days, keys_of
 
-from mnemolog.projections.decisions import decisions
 from mnemolog.projections.logged import events_at
+from mnemolog.projections.reasons.decisions import decisions
 from mnemolog.projections.why import FactStory, MessageStory, why, why_scene
 from mnemolog.schema.archive import ArchiveWriter, Entry, seal
 from mnemolog.schema.cells import Mention

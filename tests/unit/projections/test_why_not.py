@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.folding import ENGINE, START_MS, Memory, cell, days
 
-from mnemolog.projections.reasons import Finding, Surroundings
+from mnemolog.projections.reasons.reasons import Finding, Surroundings
 from mnemolog.projections.why_not import why_not
 from mnemolog.schema.archive import ArchiveWriter
 from mnemolog.schema.outcomes import CellsExtracted, ExtractedCell

@@ -41,8 +41,8 @@ from mnemolog.schema.events import (
 from mnemolog.schema.ids import Position, episode_id
 from mnemolog.schema.policy import CapPolicy, Policy
 from mnemolog.schema.times import DAY
-from mnemolog.workers.batches import Batches
-from mnemolog.workers.space_file import create_tables, open_for_writing
+from mnemolog.workers.writer.batches import Batches
+from mnemolog.workers.writer.space_file import create_tables, open_for_writing
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from mnemolog.workers.space_file import immediate, open_for_writing
+from mnemolog.workers.writer.space_file import immediate, open_for_writing
 
 
 def test_many_may_open_a_new_file_at_the_same_moment(tmp_path: Path) -> None:

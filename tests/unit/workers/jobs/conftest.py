@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from support.folding import Memory
 
-from mnemolog.projections.embedder import WordLlamaEmbedder
-from mnemolog.workers.candidates import Vectors
+from mnemolog.projections.indexes.embedder import WordLlamaEmbedder
+from mnemolog.workers.jobs.candidates import Vectors
 
 
 @pytest.fixture

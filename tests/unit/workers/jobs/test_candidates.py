@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from support.folding import Memory, cell, days
 
-from mnemolog.projections.embedder import WordLlamaEmbedder
+from mnemolog.projections.indexes.embedder import WordLlamaEmbedder
 from mnemolog.schema.requests import FactsForgotten, VerdictGiven
-from mnemolog.workers import candidates
-from mnemolog.workers.candidates import Vectors, cells_of, pairs_for
+from mnemolog.workers.jobs import candidates
+from mnemolog.workers.jobs.candidates import Vectors, cells_of, pairs_for
 
 DAY = days(1)
 

@@ -7,10 +7,10 @@ from support.folding import Memory, days
 
 from mnemolog.schema.jobs import ResolveWork, Share, decode_work, encode_work
 from mnemolog.schema.outcomes import ConflictsJudged, Engine, PairVerdict
-from mnemolog.workers import packing
-from mnemolog.workers.candidates import Vectors
-from mnemolog.workers.joint import divided, names_of
-from mnemolog.workers.packing import DueJob, pack_together
+from mnemolog.workers.jobs import packing
+from mnemolog.workers.jobs.candidates import Vectors
+from mnemolog.workers.jobs.joint import divided, names_of
+from mnemolog.workers.jobs.packing import DueJob, pack_together
 
 FIRST, SECOND, THIRD = "1" * 32, "2" * 32, "3" * 32
 PAID = Engine(name="model", model="m", prompt_version="resolve.v1", calls=1, tokens_in=900, tokens_out=40, cost_usd=0.1)

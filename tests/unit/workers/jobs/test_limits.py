@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mnemolog.schema.errors import InvalidInput
-from mnemolog.workers.limits import JobLimits, limits_from
+from mnemolog.workers.jobs.limits import JobLimits, limits_from
 
 
 def test_without_a_model_jobs_have_half_a_minute() -> None:

@@ -12,10 +12,10 @@ from mnemolog.schema.outcomes import CellsExtracted, ConflictsJudged, JobKind, S
 from mnemolog.schema.policy import Policy, WindowPolicy
 from mnemolog.schema.requests import FactsForgotten
 from mnemolog.schema.summaries import bounded
-from mnemolog.workers import packing
-from mnemolog.workers.candidates import Vectors
 from mnemolog.workers.fold.scenes import seen_hash
-from mnemolog.workers.packing import DueJob, pack
+from mnemolog.workers.jobs import packing
+from mnemolog.workers.jobs.candidates import Vectors
+from mnemolog.workers.jobs.packing import DueJob, pack
 
 
 def packed(memory: Memory, kind: JobKind, vectors: Vectors, number: int = -1) -> object:

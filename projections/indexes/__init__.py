@@ -1,0 +1,1 @@
+"""The indexes of a file: terms, full text, vectors, and the embedders that make these."""

@@ -1,0 +1,1 @@
+"""The times that a question tells, in the words of several languages."""

@@ -1,0 +1,1 @@
+"""Why something is told, and why something is not."""

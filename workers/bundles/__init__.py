@@ -1,0 +1,1 @@
+"""Bundles: a whole memory in one file, to move it, to keep it safe, to fork it."""

@@ -1,0 +1,1 @@
+"""Jobs: handed out, packed, done once, and given up after some attempts."""

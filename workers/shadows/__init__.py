@@ -1,0 +1,1 @@
+"""Shadows: a memory extracted again by another engine, compared, and promoted."""

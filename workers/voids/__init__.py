@@ -1,0 +1,1 @@
+"""Voids: outcomes that no longer count, tried out first, and taken back."""

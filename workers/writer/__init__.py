@@ -1,0 +1,1 @@
+"""The writer: reads the streams, archives, folds, commits, and keeps house."""
