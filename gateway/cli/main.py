@@ -40,7 +40,8 @@ Times are ISO 8601 with an offset (2026-03-09T10:00:00+01:00), UTC milliseconds,
 #: The modules beside this one, and the commands in the COMMANDS of each.
 _COMMANDS_OF: dict[str, tuple[str, ...]] = {
     "running": ("up", "ingest", "wait"),
-    "publishing": ("publish", "import"),
+    "publishing": ("publish",),
+    "importing": ("import",),
     "recalling": ("recall",),
     "recalls": ("recalls",),
     "facts": ("facts", "scenes", "history"),
