@@ -32,6 +32,12 @@ def listed(connection: apsw.Connection, *, everything: bool) -> list[DeadLetter]
     return [_letter(row) for row in connection.execute(f"{_SELECT}{where} ORDER BY ms, seq")]
 
 
+def parked_after(connection: apsw.Connection, position: Position) -> list[DeadLetter]:
+    """What is parked after a position, in the log's order."""
+    rows = connection.execute(f"{_SELECT} WHERE (ms, seq) > (?, ?) AND state = 'parked' ORDER BY ms, seq", position)
+    return [_letter(row) for row in rows]
+
+
 def at(connection: apsw.Connection, position: Position) -> DeadLetter | None:
     """The dead letter of a position, or None."""
     row = connection.execute(f"{_SELECT} WHERE ms = ? AND seq = ?", position).fetchone()

@@ -57,7 +57,8 @@ class Workers:
                 self._start(child, now)
 
     def _bury(self, child: Child, process: subprocess.Popen[bytes], now: float) -> None:
-        log.warning("%s worker %d ended with status %d", child.kind, process.pid, process.returncode)
+        ended = (child.kind, process.pid, process.returncode)
+        log.warning("%s worker %d ended with status %d", *ended, extra={"kind": child.kind})
         _close(process)
         child.process = None
         child.not_before = now + PAUSE_S if now - child.started < SHORT_LIFE_S else now

@@ -21,10 +21,13 @@ from rq.serializers import JSONSerializer
 
 from mnemolog.schema.endpoint import log_client, translate
 from mnemolog.schema.jobs import QUEUES
+from mnemolog.schema.log_lines import formatter, log_format
 from mnemolog.schema.outcomes import JobKind
 from mnemolog.workers.engines.choice import engine_of
 from mnemolog.workers.jobs.job import Performer
 from mnemolog.workers.jobs.queue import job_class_of, queue_of
+
+log = logging.getLogger("mnemolog.worker")
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s[%(process)d]: %(message)s"
 #: What RQ's time-outs are derived from, in seconds: a worker waits for a job for 15 s less at a time.
@@ -81,22 +84,30 @@ def _end_with_input() -> None:
     os._exit(1)
 
 
+def _log(*, quiet: bool) -> None:
+    """Log lines go to standard error, in the format that the command asked for which started this process."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(formatter(log_format(os.environ), LOG_FORMAT))
+    logging.basicConfig(level=logging.WARNING if quiet else logging.INFO, handlers=[handler])
+    for name in ("rq.worker", "rq.job", "rq.queue"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("rq.worker").addFilter(_shorten)
+
+
 def main(kind: str, *options: str) -> None:
     """Runs a worker process on one queue; with `--quiet` it logs what goes wrong only."""
     if kind not in QUEUES:
         sys.exit(f"there is no queue {kind!r}: it is one of {', '.join(QUEUES)}")
     threading.Thread(target=_end_with_input, daemon=True).start()
-    logging.basicConfig(level=logging.WARNING if "--quiet" in options else logging.INFO, format=LOG_FORMAT)
-    for name in ("rq.worker", "rq.job", "rq.queue"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    logging.getLogger("rq.worker").addFilter(_shorten)
+    _log(quiet="--quiet" in options)
     url = os.environ["MNEMOLOG_REDIS_URL"]
     client = log_client(url)
     performer = Performer(client, engine_of(os.environ, client))
     try:
         worker_of(rq_client(url), kind, performer).work(logging_level=None)
     except redis.RedisError as error:
-        sys.exit(f"{kind} worker: {translate(error, 'take jobs')}")
+        log.error("%s worker: %s", kind, translate(error, "take jobs"), extra={"kind": kind})  # noqa: TRY400
+        sys.exit(1)
 
 
 if __name__ == "__main__":

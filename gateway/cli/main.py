@@ -15,10 +15,12 @@ from typing import NoReturn
 import apsw
 import click
 
+from mnemolog.gateway import logs
 from mnemolog.gateway.cli.context import Context
 from mnemolog.gateway.cli.telling import shown
 from mnemolog.schema.endpoint import without_password
 from mnemolog.schema.errors import DamagedFile, MnemologError
+from mnemolog.schema.log_lines import log_format as log_format_of
 from mnemolog.schema.model_settings import model_settings
 from mnemolog.schema.settings import from_environment
 
@@ -104,21 +106,29 @@ class _Commands(Mapping[str, click.Command]):
     metavar="URL",
     help="Redis or Valkey, 6.2 or later. Without it one is run for the data folder. [env MNEMOLOG_REDIS_URL]",
 )
+@click.option(
+    "--log-format",
+    type=click.Choice(("text", "json")),
+    help="How log lines are written. [env MNEMOLOG_LOG_FORMAT; default text]",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Say more on standard error.")
 @click.version_option(package_name="mnemolog", prog_name="mnemolog")
 @click.pass_context
-def cli(ctx: click.Context, data: Path | None, space: str | None, redis_url: str | None, verbose: bool) -> None:  # noqa: FBT001
+def cli(
+    ctx: click.Context,
+    data: Path | None,
+    space: str | None,
+    redis_url: str | None,
+    log_format: str | None,
+    verbose: bool,  # noqa: FBT001
+) -> None:
     """Long-term memory for AI agents, kept as an event log."""
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.DEBUG if verbose else logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
+    logs.configure(log_format_of(os.environ, log_format), verbose=verbose)
     # Says of each new attempt only that there is one; what is wrong is in the error that ends them.
     logging.getLogger("stamina").setLevel(logging.NOTSET if verbose else logging.ERROR)
     if redis_url and without_password(redis_url) != redis_url:
         hint = "a password on a command line can be read by everybody on this machine: use MNEMOLOG_REDIS_URL"
-        click.echo(f"mnemolog: {hint}", err=True)
+        logs.complain(hint)
     settings = from_environment(os.environ, data=data, space=space, redis_url=redis_url)
     ctx.obj = Context(settings, model_settings(os.environ))
 
@@ -149,5 +159,5 @@ def _leave(number: int, _: FrameType | None) -> NoReturn:
 
 
 def _end(message: str, status: int) -> NoReturn:
-    click.echo(f"mnemolog: {shown(message)}", err=True)
+    logs.complain(shown(message))
     sys.exit(status)

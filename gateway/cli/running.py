@@ -13,6 +13,7 @@ from types import FrameType
 
 import click
 
+from mnemolog.gateway import logs
 from mnemolog.gateway.cli.context import Context, json_option, pass_context, print_json
 from mnemolog.projections.progress import wait_until_done
 from mnemolog.schema.endpoint import log_client, without_password
@@ -80,7 +81,7 @@ class _Discovery:
                 self._ingest.hold(self._context.settings.of_space(space))
             except MnemologError as error:
                 self._named.add(space)
-                click.echo(f"mnemolog: {error}", err=True)
+                logs.complain(str(error))
 
 
 def _write(
@@ -117,10 +118,10 @@ def _write(
                 ingest.hold(context.settings.of_space(space), accept_stream=accept)
             except MnemologError as error:
                 refused.append(error)
-                click.echo(f"mnemolog: {error}", err=True)
+                logs.complain(str(error))
         if ingest.spaces or all_spaces:
             workers.check()
-            click.echo(ready, err=True)
+            logs.say(ready)
             try:
                 ingest.run(stop, between)
             except KeyboardInterrupt:

@@ -12,6 +12,7 @@ from typing import Any, cast
 import click
 import redis
 
+from mnemolog.gateway import logs
 from mnemolog.gateway.cli.context import Context, json_option, pass_context, print_json
 from mnemolog.gateway.cli.telling import shown
 from mnemolog.producers import Producer
@@ -81,11 +82,11 @@ def worker(context: Context, kind: str, count: int) -> None:
     with _signals() as asked:
         workers = Workers([cast("JobKind", kind)] * count, context.running_redis)
         workers.check()
-        click.echo(f"{count} {kind} worker(s) at {without_password(url)}; Ctrl-C finishes and stops", err=True)
+        logs.say(f"{count} {kind} worker(s) at {without_password(url)}; Ctrl-C finishes and stops")
         while not asked.once.wait(POLL_S):
             workers.check()
         workers.ask_to_stop()
-        click.echo("finishing the jobs at hand; asked again, they are left to be done again", err=True)
+        logs.say("finishing the jobs at hand; asked again, they are left to be done again")
         workers.stop(lambda: asked.again)
 
 

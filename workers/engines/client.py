@@ -190,7 +190,7 @@ class ModelClient:
             self._meter.add(space, max(usage.prompt_tokens, 0) + max(usage.completion_tokens, 0))
         except MnemologError as error:
             # The reply is paid for: it is worth more than its place in the count.
-            log.warning("space %s: %s", space, error)
+            log.warning("space %s: %s", space, error, extra={"space": space})
 
     def _check(self, choice: _Choice, reply: Reply, what: str) -> None:
         if choice.message.refusal:

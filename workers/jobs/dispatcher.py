@@ -223,7 +223,8 @@ class SpaceDispatcher:
 
     def _hand_out(self, job: DueJob, attempt: int, now: int) -> Row:
         if attempt > 1:
-            log.info("%s %s is handed out again, attempt %d", job.kind, job.job_key[:12], attempt)
+            said = self._named(job, attempt)
+            log.info("%s %s is handed out again, attempt %d", job.kind, job.job_key[:12], attempt, extra=said)
         packed = pack(self._connection, self._writer.space, job, self._vectors)
         if isinstance(packed, Outcome):
             self._append(packed)
@@ -231,6 +232,10 @@ class SpaceDispatcher:
             parcel = Parcel(job.kind, packed.space, job.job_key, job.generation, attempt, encode_work(packed))
             self._queues.enqueue(parcel, self._limits.timeout_s)
         return (job.job_key, job.generation, attempt, now + self._limits.deadline_ms)
+
+    def _named(self, job: DueJob, attempt: int) -> dict[str, Any]:
+        """What a log line says of a job."""
+        return {"space": self._writer.space, "job": job.job_key, "kind": job.kind, "attempt": attempt}
 
     def _hand_out_together(self, jobs: Sequence[DueJob], now: int) -> None:
         """Hands conflicts out for the first time, with as few questions to an engine as can be."""
@@ -249,7 +254,8 @@ class SpaceDispatcher:
         last = trouble or Trouble(attempt=0, at=0, error="")
         silent = f"no outcome within {self._limits.deadline_s:g} s"
         reason = last.error if last.attempt == tried else "; before that: ".join(filter(None, (silent, last.error)))
-        log.error("%s %s failed after %d attempts: %s", job.kind, job.job_key[:12], tried, reason)
+        said = self._named(job, tried)
+        log.error("%s %s failed after %d attempts: %s", job.kind, job.job_key[:12], tried, reason, extra=said)
         spent = Engine(name=self._limits.engine, calls=last.calls, tokens_in=last.tokens_in, tokens_out=last.tokens_out)
         self._append(
             JobFailed(

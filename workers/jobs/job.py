@@ -45,7 +45,7 @@ class Performer:
         """
         work = decode_work(body)
         if not self._claim(work, timeout_s):
-            log.info("%s is done by another worker", _shown(work))
+            log.info("%s is done by another worker", _shown(work), extra=_named(work))
             return
         done = False
         try:
@@ -60,7 +60,8 @@ class Performer:
         try:
             outcomes = self._conclude(work)
         except EngineError as error:
-            log.warning("%s, attempt %d: %s", _shown(work), attempt, error)
+            said = {**_named(work), "attempt": attempt}
+            log.warning("%s, attempt %d: %s", _shown(work), attempt, error, extra=said)
             self._tell(work, attempt, error)
             return False
         took_ms = int((time.monotonic() - started) * 1000)
@@ -78,8 +79,10 @@ class Performer:
     def _append(self, work: AnyWork, outcome: Outcome, took_ms: int) -> None:
         engine = msgspec.structs.replace(outcome.engine, took_ms=took_ms)
         timed = msgspec.structs.replace(outcome, engine=engine)
-        position = outbox.append(self._client, work.space, self._ids.mint(), timed, tries=TRIES)
-        log.info("%s: %s at %s (%d ms)", _shown(work), outcome.TYPE, position, took_ms)
+        event_id = self._ids.mint()
+        position = outbox.append(self._client, work.space, event_id, timed, tries=TRIES)
+        said = {**_named(work), "event_id": event_id, "position": position, "took_ms": took_ms}
+        log.info("%s: %s at %s (%d ms)", _shown(work), outcome.TYPE, position, took_ms, extra=said)
 
     def explain(self, job: MemoryJob, kind: type[BaseException], error: BaseException, _: object) -> bool:
         """What RQ calls for a job that raised an error: tells the dispatcher. True, so that RQ goes on as usual."""
@@ -138,6 +141,11 @@ class Performer:
 
 def _claim_keys(work: AnyWork) -> list[str]:
     return [keys.claim(work.space, job_name(*name)) for name in names_of(work)]
+
+
+def _named(work: AnyWork) -> dict[str, object]:
+    """What a log line says of a job."""
+    return {"space": work.space, "job": work.job_key, "kind": type(work).__struct_config__.tag}
 
 
 def _shown(work: AnyWork) -> str:

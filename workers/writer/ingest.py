@@ -12,6 +12,7 @@ from contextlib import suppress
 import apsw
 import redis
 
+from mnemolog.projections import dead_letters
 from mnemolog.projections.indexes import vectors
 from mnemolog.projections.indexes.embedder import Embedder, WordLlamaEmbedder, load_weights
 from mnemolog.schema import keys
@@ -42,6 +43,13 @@ SET_ASIDE_S = 5.0
 DRAIN_S = 20.0
 
 _REDIS_ERRORS = (LogUnavailable, LogFull, LogRefused)
+
+
+def _tell_parked(writer: SpaceWriter, before: Position) -> None:
+    """Says which events were parked after a position: their reason, never what they say."""
+    for letter in dead_letters.parked_after(writer.connection, before):
+        said = {"space": writer.space, "event_id": letter.event_id, "position": letter.position}
+        log.warning("space %s: the event at %s is parked: %s", writer.space, letter.position, letter.reason, extra=said)
 
 
 class Ingest:
@@ -90,7 +98,8 @@ class Ingest:
         except (apsw.Error, OSError) as error:
             raise refusal(settings.space, settings.file, error) from error
         self._writers[settings.space] = writer
-        log.info("writing space %s from %s (epoch %d)", writer.space, writer.position, writer.epoch)
+        said = {"space": writer.space, "position": writer.position}
+        log.info("writing space %s from %s (epoch %d)", writer.space, writer.position, writer.epoch, extra=said)
 
     def run(self, stop: threading.Event, discover: Callable[[], None] = lambda: None) -> None:
         """Reads, folds and keeps house until `stop` is set or no space is left; then drains and gives all back.
@@ -180,7 +189,8 @@ class Ingest:
 
     def _note(self, space: str, error: Exception) -> None:
         if self._complaints.get(space) != str(error):
-            log.warning("%s%s; trying again", f"space {space}: " if space else "", error)
+            named = f"space {space}: " if space else ""
+            log.warning("%s%s; trying again", named, error, extra={"space": space or None})
             self._complaints[space] = str(error)
 
     def _guarded(self, space: str, entries: Sequence[Entry]) -> int:
@@ -205,7 +215,8 @@ class Ingest:
     def _fail(self, space: str, error: Exception) -> None:
         known = isinstance(error, MnemologError)
         told = error if known else refusal(space, self._writers[space].settings.file, error)
-        log.error("%s", told, exc_info=None if known or isinstance(error, (apsw.Error, OSError)) else error)
+        trace = None if known or isinstance(error, (apsw.Error, OSError)) else error
+        log.error("%s", told, exc_info=trace, extra={"space": space})
         self.failures[space] = told
         self._give_back(space)
 
@@ -213,7 +224,9 @@ class Ingest:
         # First of all: what follows may fail for a while, and the lease must not lapse meanwhile.
         writer.renew_if_due()
         if entries:
+            before = writer.position
             writer.fold(entries)
+            _tell_parked(writer, before)
             self._adapt(entries)
             self._housekeeper.wake()
             self._dispatcher.wake()
@@ -253,7 +266,7 @@ class Ingest:
         try:
             self._client.set(keys.progress(writer.space), str(position), px=PROGRESS_TTL_MS)
         except redis.RedisError as error:
-            log.debug("progress of space %s not told: %s", writer.space, error)
+            log.debug("progress of space %s not told: %s", writer.space, error, extra={"space": writer.space})
 
     # ---- ending ------------------------------------------------------------------------------------------------
 
@@ -292,4 +305,4 @@ class Ingest:
             try:
                 step()
             except (StaleWriter, apsw.Error, OSError, redis.RedisError) as error:
-                log.warning("space %s: %s", space, error)
+                log.warning("space %s: %s", space, error, extra={"space": space})

@@ -78,7 +78,9 @@ def fill_archive(writer: ArchiveWriter, stream: Stream, known: Folded) -> None:
     if writer.end >= position:
         _check_file(writer, stream.space, known)
         return
-    log.warning("the archive of %s ends at %s, before the file's %s: filling it up", stream.space, writer.end, position)
+    ends = (stream.space, writer.end, position)
+    said = {"space": stream.space, "position": writer.end}
+    log.warning("the archive of %s ends at %s, before the file's %s: filling it up", *ends, extra=said)
     missing: list[Entry] = []
     after = writer.end
     while page := stream.range(after, PAGE, until=position):

@@ -124,7 +124,7 @@ class Rounds(ABC, Generic[Kept]):
         except self.caught as error:
             reason = self._told(error)
             if told != reason:
-                self._log.warning("space %s: %s: %s", space, what, reason)
+                self._log.warning("space %s: %s: %s", space, what, reason, extra={"space": space})
             self._failed[space, what] = (time.monotonic() + self._retry_s, reason)
             return False
         self._failed.pop((space, what), None)

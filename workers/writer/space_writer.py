@@ -112,7 +112,8 @@ class SpaceWriter:
 
     def _start(self) -> None:
         if fold_version(self.connection) != tables.FOLD_VERSION:
-            log.warning("space %s was folded by another version: building its file again from the log", self.space)
+            said = {"space": self.space}
+            log.warning("space %s was folded by another version: building its file again", self.space, extra=said)
             self.rebuild()
         reconcile.fill_archive(self.archive, self.stream, reconcile.folded(self.connection))
         self._fold_archive()
@@ -125,7 +126,7 @@ class SpaceWriter:
         try:
             self.inspect()
         except DivergedLog as error:
-            log.warning("going on as asked. %s", error)
+            log.warning("going on as asked. %s", error, extra={"space": self.space})
             self._accepted = reconcile.accept(self.stream, self.archive, reconcile.folded(self.connection))
             self._fold_archive()
 
@@ -181,7 +182,8 @@ class SpaceWriter:
         the archive is folded on.
         """
         self._archive_stream()
-        log.info("space %s: building the file again without what was voided", self.space)
+        said = {"space": self.space}
+        log.info("space %s: building the file again without what was voided", self.space, extra=said)
         self.rebuild()
 
     def _archive_stream(self) -> None:
@@ -243,7 +245,7 @@ class SpaceWriter:
         if known.position != self._accepted.after:
             healed = reconcile.inspect(self.stream, known, self.settings.archive)
             if healed and healed != self._healed:
-                log.warning("%s", healed)
+                log.warning("%s", healed, extra={"space": self.space})
             self._healed = healed or self._healed
 
     @contextmanager

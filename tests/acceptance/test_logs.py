@@ -1,0 +1,65 @@
+"""Structured logs: all that a long-running command writes is JSON, one object a line."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import redis as redis_py
+from acceptance.memory import STORY, Memory
+
+from mnemolog.schema import keys
+
+SECRET = "hunter2-locker"
+
+
+def lines_of(output: str) -> list[dict[str, Any]]:
+    """The lines, each of which must be an object that says when, how bad, who and what."""
+    lines: list[dict[str, Any]] = [json.loads(line) for line in output.splitlines()]
+    assert all({"time", "level", "logger", "message", "pid"} <= line.keys() for line in lines)
+    return lines
+
+
+def test_a_run_of_up_writes_json_lines_only_with_their_space_positions_and_jobs(
+    memory: Memory, redis: redis_py.Redis, redis_url: str
+) -> None:
+    memory.env["MNEMOLOG_REDIS_URL"] = redis_url
+    with memory.start("--log-format", "json", "up") as up:
+        up.wait_for("mnemolog is up")
+        memory.run("import", STORY)
+        memory.run("publish", f"My password is {SECRET}.", "--role", "user", "--session", "a")
+        redis.xadd(keys.stream("default"), {keys.BODY_FIELD: f"{SECRET} is no event".encode()})
+        memory.run("wait", "--timeout", "60")
+        up.signal(signal.SIGTERM)
+        assert up.wait() == 0
+        lines = lines_of(up.output)
+    done = [line for line in lines if line["logger"] == "mnemolog.worker" and "event_id" in line]
+    assert {line["kind"] for line in done} >= {"extract"}
+    assert all({"space", "job", "position", "took_ms"} <= line.keys() for line in done)
+    parked = [line for line in lines if "is parked" in line["message"]]
+    assert [(line["space"], line["level"]) for line in parked] == [("default", "warning")]
+    assert parked[0]["position"] in parked[0]["message"]
+    assert not any(SECRET in json.dumps(line) for line in lines)
+
+
+def test_what_ends_a_command_is_a_json_line_too(tmp_path: Path) -> None:
+    memory = Memory(tmp_path / "data", MNEMOLOG_REDIS_URL="redis://127.0.0.1:1", MNEMOLOG_LOG_FORMAT="json")
+    done = memory.run("wait", status=3)
+    (line,) = lines_of(done.stderr)
+    assert line["level"] == "error"
+    assert "127.0.0.1:1" in line["message"]
+
+
+def test_the_format_of_the_command_reaches_the_workers_it_starts(memory: Memory) -> None:
+    with memory.start("--log-format", "json", "up") as up:
+        up.wait_for("mnemolog is up")
+        memory.run("publish", "I prefer Rust.", "--role", "user", "--session", "a")
+        memory.run("wait", "--timeout", "60")
+        up.interrupt()
+        up.wait()
+        found = lines_of(up.output)
+    workers = {line["pid"] for line in found if line["logger"] == "mnemolog.worker"}
+    assert workers
+    assert up.pid not in workers
