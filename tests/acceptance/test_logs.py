@@ -55,7 +55,7 @@ def test_what_ends_a_command_is_a_json_line_too(tmp_path: Path) -> None:
 def test_the_format_of_the_command_reaches_the_workers_it_starts(memory: Memory) -> None:
     with memory.start("--log-format", "json", "up") as up:
         up.wait_for("mnemolog is up")
-        memory.run("publish", "I prefer Rust.", "--role", "user", "--session", "a")
+        memory.run("import", STORY)
         memory.run("wait", "--timeout", "60")
         up.interrupt()
         up.wait()
