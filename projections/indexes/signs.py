@@ -100,8 +100,7 @@ _lock = threading.Lock()
 def signs_of(con: apsw.Connection, index: VectorIndex) -> Signs:
     """What is remembered of a file; a swap of the file or of its index begins anew."""
     epoch = con.execute("SELECT coalesce(max(epoch), 0) FROM lease").get
-    file = (con.filename, Path(con.filename).stat().st_ino) if con.filename else (id(con), 0)
-    key = (*file, epoch, index.generation, index.dimension)
+    key = (*_file_of(con), epoch, index.generation, index.dimension)
     with _lock:
         known = _files.get(key)
         if known is None:
@@ -110,3 +109,13 @@ def signs_of(con: apsw.Connection, index: VectorIndex) -> Signs:
                 _files.popitem(last=False)
         _files.move_to_end(key)
         return known
+
+
+def _file_of(con: apsw.Connection) -> tuple[str | int, int]:
+    """What tells a connection's file from others; one that was renamed since it was opened has a name of its own."""
+    if not con.filename:
+        return id(con), 0
+    try:
+        return con.filename, Path(con.filename).stat().st_ino
+    except FileNotFoundError:
+        return con.filename, 0

@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 from acceptance.memory import Memory
 
+from mnemolog.schema.ids import episode_id
+
 JOBS = (
     ("2026-03-09T09:00:00Z", "I work at Acme."),
     ("2026-03-16T09:00:00Z", "I started at Bolt."),
     ("2026-03-23T09:00:00Z", "I started at Coil."),
 )
+MESSAGES = dict(zip(map(episode_id, ("early-0", "late-0", "late-1")), (text for _, text in JOBS), strict=True))
 BEFORE_ALL, AT_ACME, AT_BOLT = "2026-03-01T00:00:00Z", "2026-03-10T00:00:00Z", "2026-03-17T00:00:00Z"
 QUERY = "Which company does Ada work at?"
 
@@ -116,8 +119,14 @@ def test_questions_about_the_past_leave_the_live_file_and_its_facts_alone(lived:
 
 def test_a_search_is_limited_by_time_session_speaker_scene_and_entity(lived: Lived) -> None:
     def contents(*options: str) -> set[str]:
-        found = lived.memory.ask("Acme, Bolt or Coil", *options)
-        return {result["content"] for result in found if result["type"] == "episodic"}
+        found = [result for name in ("Acme", "Bolt", "Coil") for result in lived.memory.ask(name, *options)]
+        # A message that says what a live fact says is told with the fact.
+        return {
+            MESSAGES[node_id]
+            for result in found
+            for node_id in (result["node_id"], *result["same_as"])
+            if node_id in MESSAGES
+        }
 
     assert contents("--before", AT_ACME) == {JOBS[0][1]}
     assert contents("--after", AT_BOLT) == {JOBS[2][1]}

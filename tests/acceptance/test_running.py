@@ -13,6 +13,7 @@ from support import wait_until
 
 from mnemolog.producers import Producer
 from mnemolog.schema.endpoint import RedisFolder
+from mnemolog.schema.ids import Position
 
 READING = (
     ("recall", "espresso"),
@@ -81,7 +82,8 @@ def test_up_folds_all_that_was_published_before_it_stops(memory: Memory, tmp_pat
         up.signal(number)
         assert up.wait() == 0
     found = memory.json("status")
-    assert found["position"] == str(last.position)
+    # What the workers concluded meanwhile is folded too.
+    assert Position.parse(found["position"]) >= last.position
     assert found["nodes"] == {"episodic": 2001}
     assert found["vectors"]["missing"] == 0
     assert memory.json("verify")["ok"] is True

@@ -77,6 +77,11 @@ def _opened(text: str) -> tuple[str, bool]:
     return _AFTER_YEARS.sub("", gates.unfilled(plain)), also
 
 
+def _gap(adverb: re.Match[str]) -> str:
+    """What stays where an adverb stood: a comma behind it still ends what comes before it."""
+    return ", " if adverb.start() and adverb[0].endswith(",") else " "
+
+
 def _cues(plain: str, *, also: bool) -> tuple[Cues, str]:
     """What the adverbs say, and the clause without them."""
     opens = plain[:1].isupper()
@@ -87,7 +92,7 @@ def _cues(plain: str, *, also: bool) -> tuple[Cues, str]:
         pattern.search(plain) is not None for pattern in (_CHANGE, _ADDITION, _ENDED, _WEAK)
     )
     for pattern in (_CHANGE, _ADDITION, _ENDED, _WEAK, _ADVERB):
-        plain = pattern.sub(" ", plain)
+        plain = pattern.sub(_gap, plain)
     plain = re.sub(r"\s+", " ", plain).strip(" ,;.")
     plain = re.sub(r"^(?:and|but|so|then) ", "", plain, flags=re.IGNORECASE)
     if opens and lexicon.verb(plain.split(" ", 1)[0]):
