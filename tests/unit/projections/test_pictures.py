@@ -1,8 +1,7 @@
-"""What the page draws: pages of facts, the curve of one, the graph around a name, when a memory was spoken to."""
+"""What the page draws: the curve of a fact, the graph around a name, when a memory was spoken to."""
 
 from __future__ import annotations
 
-from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -10,12 +9,10 @@ from support.folding import START_MS, Memory, days
 
 from mnemolog.projections.activity import activity
 from mnemolog.projections.curves import curve
-from mnemolog.projections.fact_pages import FactPage, fact_page
-from mnemolog.projections.facts import fact, facts
+from mnemolog.projections.facts import fact
 from mnemolog.projections.graph import around
 from mnemolog.projections.names import UnknownName
 from mnemolog.schema.cells import Mention
-from mnemolog.schema.errors import InvalidInput
 from mnemolog.schema.requests import FactConfirmed, FactsForgotten
 
 PYTHON, RUST = Mention("Python", "tool"), Mention("Rust", "tool")
@@ -38,55 +35,6 @@ def moved(memory: Memory) -> tuple[Memory, str, str]:
 def learn(memory: Memory, content: str, day: float, *entities: Mention, **fields) -> str:
     memory.now = START_MS + days(day)
     return memory.state(content, memory.now, f"s{day}", entities=entities, **fields)
-
-
-def told(page: FactPage) -> list[str]:
-    return [one.content for one in page.facts]
-
-
-def pages(memory: Memory, at: int, **options) -> list[list[str]]:
-    found, after = [], None
-    while True:
-        page = fact_page(memory.connection, at, after=after, **options)
-        found.append(told(page))
-        if (after := page.after) is None:
-            return found
-
-
-def test_pages_of_facts_hold_each_once_the_newest_first(memory: Memory) -> None:
-    said = [f"Ada has book {number}." for number in range(7)]
-    for number, content in enumerate(said):
-        learn(memory, content, number // 2)
-    found = pages(memory, memory.now, limit=3)
-    assert sorted(chain.from_iterable(found)) == said
-    assert [len(page) for page in found] == [3, 3, 1]
-    assert found[0][0] == said[-1]
-
-
-def test_pages_tell_the_live_facts_of_any_time(moved: tuple[Memory, str, str]) -> None:
-    memory, _, _ = moved
-    learn(memory, "Ada will write a paper.", 12, cell_type="task")
-    for day in (0.5, 5, 10, 11, 30, 70, 400):
-        at = START_MS + days(day)
-        expected = {one.node_id for one in facts(memory.connection, at) if one.occurred_at <= at}
-        page = fact_page(memory.connection, at)
-        assert {one.node_id for one in page.facts} == expected, day
-        every = {one.node_id for one in facts(memory.connection, at, everything=True) if one.occurred_at <= at}
-        past = fact_page(memory.connection, at, standing="past")
-        assert {one.node_id for one in past.facts} == every - expected, day
-
-
-def test_pages_are_of_one_scene_or_kind_where_they_are_asked_for(memory: Memory) -> None:
-    learn(memory, "Ada likes tea.", 0, scene="food", cell_type="preference")
-    learn(memory, "Ada eats soup.", 1, scene="food")
-    learn(memory, "Ada lives in Rome.", 2, scene="home")
-    assert told(fact_page(memory.connection, memory.now, scene="food")) == ["Ada eats soup.", "Ada likes tea."]
-    assert told(fact_page(memory.connection, memory.now, cell_type="preference")) == ["Ada likes tea."]
-
-
-def test_what_is_no_cursor_is_refused(memory: Memory) -> None:
-    with pytest.raises(InvalidInput, match="not the cursor"):
-        fact_page(memory.connection, memory.now, after="next")
 
 
 def test_a_curve_tells_what_the_facts_tell_at_each_of_its_times(moved: tuple[Memory, str, str]) -> None:
