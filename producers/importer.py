@@ -1,13 +1,16 @@
-"""Imports events from a file of JSON lines: all are checked first, then published with their own ids and times."""
+"""Imports events from a file: all are checked first, then published with their own ids and times.
+
+Here are the files of JSON lines, and the publishing of any file; what else can be read stands in `importers`.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -15,7 +18,7 @@ from mnemolog.producers.client import Producer
 from mnemolog.producers.messages import Message, Outgoing, check_id, closing, payload_of
 from mnemolog.schema.codec import check_nesting, digest, given_bytes
 from mnemolog.schema.errors import InvalidFile, InvalidInput
-from mnemolog.schema.events import MAX_EVENT_BYTES, MAX_NESTING, MessagePublished, Role
+from mnemolog.schema.events import MAX_EVENT_BYTES, MAX_NESTING, MessagePublished, Payload, Role
 from mnemolog.schema.ids import EventId, Position, imported_id
 
 #: How many entries an import may be ahead of a running writer, so that live chat is not kept waiting behind it.
@@ -44,16 +47,19 @@ class SessionEnd(msgspec.Struct):
 
 
 class ImportEvent(msgspec.Struct, frozen=True):
-    """A good line: its number, its event id and payload, and the digest that tells whether it is known already."""
+    """A good line (or message): its number, event id and payload, and the digest that tells whether it is known."""
 
     line: int
     event_id: EventId
-    payload: MessagePublished
+    payload: Payload
     digest: bytes
 
 
 class Imported(msgspec.Struct, frozen=True):
-    """What an import did, in events; `position` is that of the last one that reached the stream, `spooled` wait."""
+    """What an import did, in events; `position` is that of the last one that reached the stream, `spooled` wait.
+
+    `changed` of those that are there already say something else there, and were left as they are.
+    """
 
     lines: int
     published: int
@@ -62,6 +68,7 @@ class Imported(msgspec.Struct, frozen=True):
     sessions: int
     position: Position | None
     spooled: int = 0
+    changed: int = 0
 
 
 _decoder = msgspec.json.Decoder(Line)
@@ -102,39 +109,86 @@ def _decode_line(text: bytes) -> Line:
         raise InvalidInput(f"{error}{hint}") from None
 
 
-class ImportFile:
-    """A file to import. Reading it may be repeated; lines of white space are passed over."""
+class Source(Protocol):
+    """A file that was checked: `what` its parts are called, and what was found.
 
-    def __init__(self, path: Path, default_at: int | None = None) -> None:
-        self.path = path
-        self._default_at = default_at
+    With `keeps_first` an id that is known for something else is left alone; else it is published for the writer to park.
+    """
+
+    path: Path
+    what: str
+    keeps_first: bool
+    findings: Findings
+
+    def events(self) -> Iterator[ImportEvent]:
+        """The good events, in order."""
+        ...
+
+
+class Findings:
+    """What a file holds: how many good events, which sessions, and the problems by the number of their place."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._seen: dict[EventId, tuple[int, bytes]] = {}
         self.problems: list[tuple[int, str]] = []
         self.good = 0
         self.sessions: dict[str, SessionEnd] = {}
 
+    def add(self, event: ImportEvent) -> None:
+        """Counts an event. Raises InvalidInput where its id stands for something else earlier in the file."""
+        known = self._seen.get(event.event_id)
+        if known is not None and known[1] != event.digest:
+            raise InvalidInput(f"its id {event.event_id!r} stands for something else on {self._what} {known[0]}")
+        self.good += 1
+        if known is None:
+            self._seen[event.event_id] = (event.line, event.digest)
+            if isinstance(event.payload, MessagePublished):
+                self._add_to_session(event.event_id, event.payload)
+
+    def _add_to_session(self, event_id: EventId, payload: MessagePublished) -> None:
+        end = self.sessions.setdefault(payload.session, SessionEnd(payload.occurred_at or 0))
+        end.newest_at = max(end.newest_at, payload.occurred_at or 0)
+        end.ids_sum += int.from_bytes(hashlib.blake2b(event_id.encode("utf-8"), digest_size=16).digest(), "big")
+
+
+class ImportFile:
+    """A file of JSON lines to import. Reading it may be repeated; lines of white space are passed over."""
+
+    what = "line"
+    keeps_first = False
+
+    def __init__(self, path: Path, default_at: int | None = None) -> None:
+        self.path = path
+        self._default_at = default_at
+        self.findings = Findings(self.what)
+
     def check(self, progress: Callable[[int], None] = lambda _: None) -> None:
-        """Reads every line once: fills `good`, `problems` and `sessions`. `progress` is told the bytes of each line.
+        """Reads every line once: fills `findings`. `progress` is told the bytes of each line.
 
         Raises OSError when the file cannot be read.
         """
-        seen: dict[EventId, tuple[int, bytes]] = {}
         for number, text in self._lines():
             progress(len(text))
             try:
-                event = parse_line(text, number, self._default_at)
-                first = _first_use(event, seen)
+                self.findings.add(parse_line(text, number, self._default_at))
             except InvalidInput as error:
-                self.problems.append((number, str(error)))
-                continue
-            self.good += 1
-            if first == number:
-                self._count(event)
+                self.findings.problems.append((number, str(error)))
 
-    def _count(self, event: ImportEvent) -> None:
-        payload = event.payload
-        end = self.sessions.setdefault(payload.session, SessionEnd(payload.occurred_at or 0))
-        end.newest_at = max(end.newest_at, payload.occurred_at or 0)
-        end.ids_sum += int.from_bytes(hashlib.blake2b(event.event_id.encode("utf-8"), digest_size=16).digest(), "big")
+    @property
+    def problems(self) -> list[tuple[int, str]]:
+        """The bad lines: number and reason."""
+        return self.findings.problems
+
+    @property
+    def good(self) -> int:
+        """How many lines are good."""
+        return self.findings.good
+
+    @property
+    def sessions(self) -> dict[str, SessionEnd]:
+        """The sessions of the good lines."""
+        return self.findings.sessions
 
     def events(self) -> Iterator[ImportEvent]:
         """The good lines in order, read again; what `check` refused is left out."""
@@ -151,14 +205,6 @@ class ImportFile:
                     text = text.removeprefix(b"\xef\xbb\xbf")
                 if text:
                     yield number, text
-
-
-def _first_use(event: ImportEvent, seen: dict[EventId, tuple[int, bytes]]) -> int:
-    """The line on which the event's id stands first. Raises InvalidInput when it stands for something else there."""
-    first, known = seen.setdefault(event.event_id, (event.line, event.digest))
-    if known != event.digest:
-        raise InvalidInput(f"its id {event.event_id!r} stands for something else on line {first}")
-    return first
 
 
 def closing_id(session: str, end: SessionEnd) -> EventId:
@@ -187,36 +233,48 @@ class Importer:
         self._pause = pause
         self._ahead: deque[Position] = deque()
         self._spooled = 0
+        self._changed = 0
 
     def run(
-        self, file: ImportFile, *, skip_bad: bool = False, progress: Callable[[int], None] = lambda _: None
+        self, file: Source, *, skip_bad: bool = False, progress: Callable[[int], None] = lambda _: None
     ) -> Imported:
-        """Publishes the file's good lines, then closes its sessions. `progress` is told the events of each chunk.
+        """Publishes the file's good events, then closes its sessions. `progress` is told the events of each chunk.
 
-        Nothing is published when a line is bad and `skip_bad` is not set (InvalidFile). Raises the errors of the log;
+        Nothing is published when a part is bad and `skip_bad` is not set (InvalidFile). Raises the errors of the log;
         then the import can be repeated, and goes on where it was.
         """
-        if file.problems and not skip_bad:
-            raise InvalidFile(str(file.path), file.problems)
+        found = file.findings
+        if found.problems and not skip_bad:
+            raise InvalidFile(str(file.path), found.problems, file.what)
         published = already = 0
         position = None
         events = file.events()
         while chunk := list(islice(events, CHUNK)):
-            fresh = [self._outgoing(event) for event in chunk if self._known(event.event_id) != event.digest]
+            fresh = [self._outgoing(event) for event in chunk if self._is_new(event, file)]
             position = self._send(fresh) or position
             published += len(fresh)
             already += len(chunk) - len(fresh)
             progress(len(chunk))
-        position = self._close_sessions(file) or position
-        return Imported(file.good, published, already, len(file.problems), len(file.sessions), position, self._spooled)
+        position = self._close_sessions(found.sessions) or position
+        return Imported(
+            *(found.good, published, already, len(found.problems), len(found.sessions), position),
+            spooled=self._spooled,
+            changed=self._changed,
+        )
+
+    def _is_new(self, event: ImportEvent, file: Source) -> bool:
+        known = self._known(event.event_id)
+        if known is None or known == event.digest:
+            return known is None
+        self._changed += file.keeps_first
+        return not file.keeps_first
 
     def _outgoing(self, event: ImportEvent) -> Outgoing:
         return self._producer.event(event.payload, event.event_id)
 
-    def _close_sessions(self, file: ImportFile) -> Position | None:
+    def _close_sessions(self, sessions: Mapping[str, SessionEnd]) -> Position | None:
         closings = (
-            (closing_id(session, end), closing(session, end.newest_at))
-            for session, end in sorted(file.sessions.items())
+            (closing_id(session, end), closing(session, end.newest_at)) for session, end in sorted(sessions.items())
         )
         fresh = [self._producer.event(payload, id_) for id_, payload in closings if self._known(id_) is None]
         position = None

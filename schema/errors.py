@@ -40,16 +40,16 @@ class InvalidContent(InvalidInput):
 
 
 class InvalidFile(InvalidInput):
-    """A file to import has bad lines; nothing of it was published."""
+    """A file to import has bad lines (or conversations: `what`); nothing of it was published."""
 
-    def __init__(self, path: str, problems: list[tuple[int, str]]) -> None:
+    def __init__(self, path: str, problems: list[tuple[int, str]], what: str = "line") -> None:
         self.path = path
         self.problems = problems
-        shown = "\n".join(f"  line {line}: {reason}" for line, reason in problems[:PROBLEMS_SHOWN])
+        shown = "\n".join(f"  {what} {number}: {reason}" for number, reason in problems[:PROBLEMS_SHOWN])
         left = len(problems) - PROBLEMS_SHOWN
         more = f"\n  … and {left} more" if left > 0 else ""
         super().__init__(
-            f"{path}: {len(problems)} bad line(s); nothing was published (--skip-bad leaves bad lines out)\n"
+            f"{path}: {len(problems)} bad {what}(s); nothing was published (--skip-bad leaves bad {what}s out)\n"
             f"{shown}{more}"
         )
 
