@@ -57,6 +57,9 @@ def spool() -> None:
 
     They are published in order when it does: by the program that published them, by the next one with the same
     --spool, or by `spool drain`.
+
+    \b
+    mnemolog spool status --spool ~/.mnemolog-spool
     """
 
 

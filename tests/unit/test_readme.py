@@ -42,7 +42,7 @@ def test_every_command_is_one_that_the_command_line_accepts(
     line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in re.findall(r"\S+\.jsonl", line):
+    for name in re.findall(r"\S+\.(?:jsonl|tar)", line):
         (tmp_path / name).touch()
     assert parse(line)
 
@@ -55,7 +55,7 @@ def test_every_command_stands_in_the_table() -> None:
 def test_every_make_target_is_there() -> None:
     targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     named = {line.split()[1] for line in SHELL_LINES if line.startswith("make ")}
-    assert named == {"demo", "test", "lint", "bench"}
+    assert named == {"demo", "test", "chaos", "lint", "bench"}
     assert named <= targets
 
 
@@ -93,8 +93,8 @@ def test_every_dependency_has_a_line() -> None:
 
 
 def test_every_setting_is_read() -> None:
-    read = [ROOT / "schema/settings.py", ROOT / "schema/model_settings.py", ROOT / "workers/jobs/limits.py"]
-    names = {name for path in read for name in re.findall(r"MNEMOLOG_\w+", path.read_text(encoding="utf-8"))}
+    read = [path for layer in ("schema", "producers", "workers", "gateway") for path in (ROOT / layer).rglob("*.py")]
+    names = {name for path in read for name in re.findall(r"\bMNEMOLOG_[A-Z_]+\b", path.read_text(encoding="utf-8"))}
     assert set(re.findall(r"MNEMOLOG_\w+", section("Settings"))) == names
 
 
