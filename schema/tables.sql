@@ -158,7 +158,8 @@ CREATE TABLE outcomes (
     cost_usd REAL NOT NULL,
     accepted INTEGER NOT NULL,
     attempts INTEGER NOT NULL,
-    unknown_language INTEGER NOT NULL
+    unknown_language INTEGER NOT NULL,
+    took_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX outcomes_by_job ON outcomes (job_key);
 

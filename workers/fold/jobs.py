@@ -83,7 +83,7 @@ def record(ctx: Context, outcome: Outcome, kind: str, *, accepted: bool) -> None
     """Keeps who concluded what at which cost; the reply itself stays on the log."""
     engine = outcome.engine
     ctx.run(
-        "INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             ctx.event_id,
             *ctx.position,
@@ -100,6 +100,7 @@ def record(ctx: Context, outcome: Outcome, kind: str, *, accepted: bool) -> None
             int(accepted),
             getattr(outcome, "attempts", 0),
             getattr(outcome, "unknown_language", 0),
+            engine.took_ms,
         ),
     )
 
