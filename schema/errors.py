@@ -39,6 +39,16 @@ class InvalidContent(InvalidInput):
     """Text that cannot be stored: a lone surrogate, a NUL, or more than the stated size."""
 
 
+class EventIdReused(InvalidInput):
+    """The log has an event of this id already, and it says something else; nothing was written."""
+
+    def __init__(self, event_id: str) -> None:
+        self.event_id = event_id
+        super().__init__(
+            f"the memory has an event {event_id[:100]!r} already, and it says something else: give another id, or none"
+        )
+
+
 class InvalidFile(InvalidInput):
     """A file to import has bad lines (or conversations: `what`); nothing of it was published."""
 

@@ -7,7 +7,6 @@ from importlib import import_module
 from typing import Any
 
 import click
-import msgspec
 
 from mnemolog.gateway.cli.context import Context, print_json
 from mnemolog.gateway.cli.telling import shown
@@ -37,14 +36,12 @@ def send_request(context: Context, request: Callable[[Requests], Published], *, 
 def tell(done: Folded, what: str, *, as_json: bool) -> None:
     """Says what became of a request."""
     if as_json:
-        added = [{"node_id": node_id, "content": content} for node_id, content in done.facts]
-        refused = [{"reason": reason, "detail": detail} for reason, detail in done.refused]
-        print_json({**msgspec.structs.asdict(done), "facts": added, "refused": refused})
+        print_json(done)
         return
     click.echo(shown(what if done.folded else f"{what} (published)"))
-    for node_id, content in done.facts:
-        click.echo(f"{node_id}  {shown(content)}")
-    for reason, detail in done.refused:
-        click.echo(f"mnemolog: not taken over ({reason}): {shown(detail)}", err=True)
+    for fact in done.facts:
+        click.echo(f"{fact.node_id}  {shown(fact.content)}")
+    for one in done.refused:
+        click.echo(f"mnemolog: not taken over ({one.reason}): {shown(one.detail)}", err=True)
     if done.why_not:
         click.echo(f"mnemolog: {shown(done.why_not)}", err=True)
