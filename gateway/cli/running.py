@@ -9,7 +9,9 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from types import FrameType
+from typing import Any
 
 import click
 
@@ -35,6 +37,27 @@ _more_spaces = click.argument("more_spaces", metavar="[SPACE]...", nargs=-1)
 _all_spaces = click.option(
     "--all", "all_spaces", is_flag=True, help="Write every space that has a stream or a folder, new ones too."
 )
+
+_metrics_port = click.option(
+    "--metrics-port", type=click.IntRange(0, 65535), help="Serve metrics for Prometheus at this port; 0 for any."
+)
+_metrics_host = click.option(
+    "--metrics-host", default="127.0.0.1", show_default=True, help="The address to serve metrics at."
+)
+
+
+@contextmanager
+def _metrics(context: Context, url: str, host: str, port: int | None) -> Iterator[None]:
+    """Serves metrics of all spaces of the data folder while the block runs, where a port is given for them."""
+    if port is None:
+        yield
+        return
+    # Who serves no metrics does not wait for their library.
+    exposition: Any = import_module("mnemolog.gateway.metrics.exposition")
+    registry = exposition.registry_of(context.settings, lambda: url)
+    with exposition.metrics_server(registry, host, port) as taken:
+        logs.say(f"metrics at http://{host}:{taken}{exposition.PATH}")
+        yield
 
 
 @contextmanager
@@ -136,11 +159,20 @@ def _write(
 @click.command()
 @_more_spaces
 @_all_spaces
+@_metrics_port
+@_metrics_host
 @click.option(
     "--accept-stream", is_flag=True, help="Go on with a stream that was trimmed, emptied or replaced, as it is."
 )
 @pass_context
-def ingest(context: Context, more_spaces: tuple[str, ...], all_spaces: bool, accept_stream: bool) -> None:  # noqa: FBT001
+def ingest(
+    context: Context,
+    more_spaces: tuple[str, ...],
+    all_spaces: bool,  # noqa: FBT001
+    metrics_port: int | None,
+    metrics_host: str,
+    accept_stream: bool,  # noqa: FBT001
+) -> None:
     """Run the writer alone: archive and fold what is published, until Ctrl-C. One process serves many spaces.
 
     \b
@@ -149,7 +181,7 @@ def ingest(context: Context, more_spaces: tuple[str, ...], all_spaces: bool, acc
     """
     for space in more_spaces:
         check_space(space)
-    with context.redis() as url:
+    with context.redis() as url, _metrics(context, url, metrics_host, metrics_port):
         _write(
             context,
             url,
@@ -163,8 +195,16 @@ def ingest(context: Context, more_spaces: tuple[str, ...], all_spaces: bool, acc
 @click.command()
 @_more_spaces
 @_all_spaces
+@_metrics_port
+@_metrics_host
 @pass_context
-def up(context: Context, more_spaces: tuple[str, ...], all_spaces: bool) -> None:  # noqa: FBT001
+def up(
+    context: Context,
+    more_spaces: tuple[str, ...],
+    all_spaces: bool,  # noqa: FBT001
+    metrics_port: int | None,
+    metrics_host: str,
+) -> None:
     """Run everything on this machine: Redis unless one is given, the writer, the workers. Ctrl-C drains and stops.
 
     \b
@@ -173,7 +213,7 @@ def up(context: Context, more_spaces: tuple[str, ...], all_spaces: bool) -> None
     """
     for space in more_spaces:
         check_space(space)
-    with context.redis() as url:
+    with context.redis() as url, _metrics(context, url, metrics_host, metrics_port):
         _write(
             context,
             url,
