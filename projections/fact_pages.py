@@ -1,8 +1,12 @@
-"""Facts page by page: a bounded number of them at a time, however many there are."""
+"""Facts a page at a time, the newest first: what a list shows of a memory of any size.
+
+`projections.facts` weighs every fact that it is asked about. Here the file leaves out at once what cannot be meant,
+and only what a page needs is weighed.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Literal
 
 import apsw
 import msgspec
@@ -10,74 +14,83 @@ import msgspec
 from mnemolog.projections.facts import Fact, facts
 from mnemolog.schema.errors import InvalidInput
 
-#: So many rows are looked at for each fact that is still wanted, since some of them turn out not to be live.
-_ROWS_A_FACT = 2
-_MOST_ROWS = 2_000
+Standing = Literal["live", "past", "any"]
 
-_KEY = "n.valid_from, n.occurred_at, n.seq, n.event_id, n.node_id"
-_FROM = "FROM cells c JOIN nodes n USING (node_id)"
-# What has faded is left to the forgetting curve, which depends on the time asked about.
-_LIVE = "c.retracted IS NULL AND n.valid_from <= :at AND (n.valid_until IS NULL OR n.valid_until > :at)"
+MOST_FACTS = 200
+#: As many facts are weighed for one page; where few of them are meant a page is shorter, and goes on all the same.
+_WEIGHED = 1_000
 
-
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """Which facts: those that are live or all, of a scene, about a subject; in order of time or the newest first."""
-
-    everything: bool = False
-    scene: str | None = None
-    subject: str | None = None
-    newest_first: bool = False
+# An overestimate of what is live, and of what is not: a fact with an heir had another rate before, and one that was
+# recalled faded earlier without it.
+_MAY_BE = {
+    "live": """c.retracted IS NULL AND n.valid_from <= :at AND (n.valid_until IS NULL OR n.valid_until > :at)
+        AND (n.fades_at IS NULL OR n.fades_at > :at OR c.heir IS NOT NULL OR c.pinned)""",
+    "past": """(c.retracted IS NOT NULL OR n.valid_from > :at OR n.valid_until <= :at OR n.fades_at <= :at
+        OR n.access_count > 0)""",
+    "any": "1",
+}
+# Without statistics SQLite would read all cells and sort them; the order of the tables is that of the index of times.
+_PAGE = """
+SELECT n.node_id FROM nodes n CROSS JOIN cells c ON c.node_id = n.node_id
+WHERE n.cell_type IS NOT NULL AND n.occurred_at <= :at AND (n.occurred_at, n.node_id) < (:before, :node) AND {condition}
+ORDER BY n.occurred_at DESC, n.node_id DESC LIMIT :limit
+"""
+_OF_SCENE = """
+SELECT n.node_id FROM nodes n INDEXED BY nodes_in_scene CROSS JOIN cells c ON c.node_id = n.node_id
+WHERE n.scene = :scene AND n.occurred_at <= :at AND (n.occurred_at, n.node_id) < (:before, :node) AND {condition}
+ORDER BY n.occurred_at DESC, n.node_id DESC LIMIT :limit
+"""
 
 
 class FactPage(msgspec.Struct, frozen=True):
-    """Facts, and the cursor behind the last of them, None where no others follow."""
+    """Facts, the newest first; `after` is the cursor of what comes next, None at the end."""
 
     facts: tuple[Fact, ...]
     after: str | None
 
 
 def fact_page(
-    connection: apsw.Connection, at: int, wanted: Wanted, *, limit: int, after: str | None = None
+    connection: apsw.Connection,
+    at: int,
+    *,
+    standing: Standing = "live",
+    scene: str | None = None,
+    cell_type: str | None = None,
+    after: str | None = None,
+    limit: int = 50,
 ) -> FactPage:
-    """The first facts at a time (UTC milliseconds), or the first behind a cursor, which is the id of a fact.
+    """Facts said by a time (UTC milliseconds) that are live then, are not (`past`), or any; after a cursor.
 
-    Raises InvalidInput for a cursor that is none. The caller spans it with a read transaction.
+    Raises InvalidInput for what is no cursor. The caller spans it with a read transaction.
     """
+    limit = max(1, min(limit, MOST_FACTS))
+    before, node = (at + 1, "") if after is None else _parsed(after)
+    condition = _MAY_BE[standing] + (" AND n.cell_type = :cell_type" if cell_type else "")
+    sql = (_PAGE if scene is None else _OF_SCENE).format(condition=condition)
+    asked = {"at": at, "scene": scene, "cell_type": cell_type}
     found: list[Fact] = []
-    cursor = after
-    while len(found) <= limit:
-        most = min(_MOST_ROWS, (limit + 1 - len(found)) * _ROWS_A_FACT)
-        ids = _ids(connection, at, wanted, most, cursor)
-        by_id = {fact.node_id: fact for fact in facts(connection, at, everything=wanted.everything, node_ids=ids)}
-        found += [by_id[node_id] for node_id in ids if node_id in by_id]
-        if len(ids) < most:
-            break
-        cursor = ids[-1]
-    page = tuple(found[:limit])
-    return FactPage(page, page[-1].node_id if len(found) > limit else None)
+    for _ in range(_WEIGHED // limit):
+        place = {"before": before, "node": node, "limit": limit}
+        ids: list[str] = [node_id for (node_id,) in connection.execute(sql, {**asked, **place})]
+        for one in _in_order(connection, ids, at):
+            before, node = one.occurred_at, one.node_id
+            if standing == "any" or (one.status == "live") == (standing == "live"):
+                found.append(one)
+            if len(found) == limit:
+                return FactPage(tuple(found), f"{before}:{node}")
+        if len(ids) < limit:
+            return FactPage(tuple(found), None)
+    return FactPage(tuple(found), f"{before}:{node}")
 
 
-def _ids(connection: apsw.Connection, at: int, wanted: Wanted, most: int, after: str | None) -> list[str]:
-    conditions = [] if wanted.everything else [_LIVE]
-    bindings: dict[str, Any] = {"at": at, "most": most}
-    for column, name, value in (("n.scene", "scene", wanted.scene), ("c.subject", "subject", wanted.subject)):
-        if value is not None:
-            conditions.append(f"{column} = :{name}")
-            bindings[name] = value
-    way, beyond = ("DESC", "<") if wanted.newest_first else ("ASC", ">")
-    if after is not None:
-        conditions.append(f"({_KEY}) {beyond} (:k0, :k1, :k2, :k3, :k4)")
-        bindings |= {f"k{number}": part for number, part in enumerate(_key(connection, after))}
-    where = " AND ".join(conditions) or "1"
-    order = ", ".join(f"{column} {way}" for column in _KEY.split(", "))
-    rows = connection.execute(f"SELECT n.node_id {_FROM} WHERE {where} ORDER BY {order} LIMIT :most", bindings)
-    return [str(node_id) for (node_id,) in rows]
+def _in_order(connection: apsw.Connection, node_ids: list[str], at: int) -> list[Fact]:
+    known = {one.node_id: one for one in facts(connection, at, everything=True, node_ids=node_ids)}
+    return [known[node_id] for node_id in node_ids]
 
 
-def _key(connection: apsw.Connection, node_id: str) -> tuple[Any, ...]:
-    row: tuple[Any, ...] | None = connection.execute(
-        f"SELECT {_KEY} {_FROM} WHERE n.node_id = ?", (node_id,)
-    ).fetchone()
-    if row is None:
-        raise InvalidInput(f"{node_id[:100]!r} is no cursor: it is the id of a fact of this memory")
-    return row
+def _parsed(after: str) -> tuple[int, str]:
+    time, _, node = after.partition(":")
+    try:
+        return int(time), node
+    except ValueError:
+        raise InvalidInput(f"{after[:100]!r} is not the cursor of a page of facts") from None
