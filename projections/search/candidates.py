@@ -75,7 +75,7 @@ _SALIENT = "SELECT n.number FROM nodes AS n WHERE {wanted} ORDER BY n.salience D
 
 _READ = """
 SELECT number, type, substr(content, 1, ?1), speaker, occurred_at, octet_length(content) > ?1, confidence, decay_rate,
-    last_accessed, salience, valid_from
+    last_accessed, salience, valid_from, CASE type WHEN 'episodic' THEN session END
 FROM nodes WHERE number IN carray(?2)
 """
 _PLACES = """
@@ -152,7 +152,7 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 class Candidate(msgspec.Struct, frozen=True):
-    """A node that may be a result, or stands in the session beside one that may."""
+    """A node that may be a result, or stands in the session beside one that may; `session` is that of a message."""
 
     number: int
     type: str
@@ -162,6 +162,7 @@ class Candidate(msgspec.Struct, frozen=True):
     last_accessed: int
     salience: float
     valid_from: int
+    session: str | None = None
 
 
 def by_fulltext(

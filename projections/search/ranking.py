@@ -78,8 +78,8 @@ class Known(msgspec.Struct, frozen=True):
     `linked`: the score of the hit from which an edge leads to it; `outdated`: 1 where it says only what others have
     taken the place of; `moment`: how well its time fits those that the question tells; `order`: how well its place
     in time does; `surety` and `salience` (0–1) and `recency` (1 now, less with age) are those of facts. `facts` and
-    `sources` are rows of a fact and a message that it was taken from. `near` holds words that count for a part of each
-    of the question's terms.
+    `sources` are rows of a fact and a message that it was taken from. `sessions` numbers the session of a message, and
+    is -1 for a fact. `near` holds words that count for a part of each of the question's terms.
     """
 
     linked: NDArray[np.float32]
@@ -91,13 +91,14 @@ class Known(msgspec.Struct, frozen=True):
     recency: NDArray[np.float32]
     facts: NDArray[np.intp]
     sources: NDArray[np.intp]
+    sessions: NDArray[np.intp]
     near: Mapping[str, NDArray[np.float32]]
 
     @classmethod
     def nothing(cls, turns: int) -> Known:
         """Nothing is known of so many turns."""
         none, rows = np.zeros(turns, np.float32), np.zeros(0, np.intp)
-        return cls(none, none, none, none, none, none, none, rows, rows, {})
+        return cls(none, none, none, none, none, none, none, rows, rows, np.full(turns, -1, np.intp), {})
 
 
 @lru_cache(maxsize=1_000)
@@ -236,8 +237,8 @@ def _time(view: _View) -> NDArray[np.float32]:
 #: turn before is a question like this one; `date`: said at a time that the question tells; `order`: comes first or
 #: last, before or after, as the question asks; `time`: tells a time, where the question asks for one; `asking`: is a
 #: question itself; `linked`: an edge leads to it from a hit; `outdated`: says what is no longer so; `surety`,
-#: `salience`, `recency`: of facts that are else equal the surer, weightier, newer one. One more,
-#: `key`, lifts a fact whose messages answer.
+#: `salience`, `recency`: of facts that are else equal the surer, weightier, newer one. Two more build on their sum:
+#: `session` brings a message nearer to the best of its session, `key` lifts a fact whose messages answer.
 ARMS: dict[str, Callable[[_View], NDArray[np.float32]]] = {
     "lexical": _lexical,
     "vector": _vector,
@@ -269,6 +270,7 @@ WEIGHTS: dict[str, float] = {
     "surety": 0.004,
     "salience": 0.002,
     "recency": 0.001,
+    "session": 0.09,
 }
 
 
@@ -291,8 +293,20 @@ def rank(
     view = _View(question, frequencies, nodes, stretches, vectors, query, known, words or lexicon())
     arms = {name: np.float32(weights[name]) * arm(view) for name, arm in ARMS.items()}
     total = np.sum([values for name, values in arms.items() if name not in _BESIDE], axis=0)
+    arms["session"] = np.float32(weights["session"]) * _below_best(total, known.sessions)
+    total = total + arms["session"]
     arms["key"] = _lifted(total, known)
     return Ranking(np.sum(list(arms.values()), axis=0), arms, _coverage(view), view.similarity)
+
+
+def _below_best(scores: NDArray[np.float32], sessions: NDArray[np.intp]) -> NDArray[np.float32]:
+    """What each message lacks to the best of its session, which so keeps its own score."""
+    talk = sessions >= 0
+    best = np.full(int(sessions.max(initial=0)) + 1, -np.inf, np.float32)
+    np.maximum.at(best, sessions[talk], scores[talk])
+    below = np.zeros(len(scores), np.float32)
+    below[talk] = best[sessions[talk]] - scores[talk]
+    return below
 
 
 def _lifted(scores: NDArray[np.float32], known: Known) -> NDArray[np.float32]:

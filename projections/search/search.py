@@ -138,10 +138,10 @@ def _pool(con: apsw.Connection, asked: Asked, embedder: Embedder, wanted: Wanted
 def _gathered(pool: _Pool, limit: int) -> list[list[int]]:
     """Stretches of candidates: turns that follow each other, and facts, each alone."""
     con, wanted = pool.con, pool.wanted
-    seeds = candidates.by_fulltext(con, pool.frequencies, pool.nodes, wanted, max(limit, FULLTEXT_CANDIDATES))
+    seeds = candidates.by_fulltext(con, pool.frequencies, pool.nodes, wanted, max(3 * limit, FULLTEXT_CANDIDATES))
     if pool.query.any():
         most = VECTOR_CANDIDATES if pool.nodes <= SMALL else VECTOR_CANDIDATES // 2
-        seeds += candidates.by_vector(con, pool.index, pool.query, wanted, max(limit, most))
+        seeds += candidates.by_vector(con, pool.index, pool.query, wanted, max(3 * limit, most))
     seeds += candidates.by_date(con, pool.asked.spans, wanted)
     if not pool.has_facts:
         return candidates.around(con, list(dict.fromkeys(seeds)), REACH)
@@ -223,7 +223,15 @@ def _known(
         recency=_of_facts(read, lambda one: _recency(one, pool.wanted.now)),
         facts=ties[:, 0],
         sources=ties[:, 1],
+        sessions=_sessions(read),
         near=_near(pool, read),
+    )
+
+
+def _sessions(read: Sequence[Candidate]) -> NDArray[np.intp]:
+    numbers: dict[str, int] = {}
+    return np.array(
+        [-1 if one.session is None else numbers.setdefault(one.session, len(numbers)) for one in read], np.intp
     )
 
 

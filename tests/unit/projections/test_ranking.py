@@ -27,8 +27,8 @@ def ranking(query, *stretches, vectors=None, towards=NOTHING, documents=1, nodes
 
 def test_every_arm_has_a_weight_and_the_score_is_their_sum():
     made = ranking("Tom?", [turn("Tom is here"), turn("no")])
-    assert set(ARMS) == set(WEIGHTS)
-    assert set(made.arms) == {*ARMS, "key"}
+    assert {*ARMS, "session"} == set(WEIGHTS)
+    assert set(made.arms) == {*WEIGHTS, "key"}
     assert made.scores == pytest.approx(sum(made.arms.values()))
 
 
@@ -70,6 +70,17 @@ def test_who_is_named_counts_as_speaker_and_hardly_as_a_word():
     )
     assert made.arms["speaker"] == pytest.approx([WEIGHTS["speaker"], 0])
     assert made.arms["lexical"][1] < 0.3
+
+
+def test_the_best_of_a_session_brings_the_others_nearer_and_gains_nothing_itself():
+    question = understand("tom")
+    frequencies = [TermFrequency("tom", "tom", 1)]
+    turns = [[turn("Tom")], [turn("x")], [turn("y")], [turn("z")]]
+    known = msgspec.structs.replace(Known.nothing(4), sessions=np.array([0, 0, 1, -1]))
+    made = rank(question, frequencies, 1000, turns, np.zeros((4, DIMENSION), np.float32), NOTHING, known=known)
+    best, beside, elsewhere, fact = made.scores
+    assert made.arms["session"] == pytest.approx([0, WEIGHTS["session"] * best, 0, 0])
+    assert best > beside > elsewhere == fact == 0
 
 
 def test_a_name_alone_is_still_a_word():
