@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import apsw
 import msgspec
 
 from mnemolog.projections.facts import Fact, fact, policy_of
+from mnemolog.projections.why import Reinforcement
 from mnemolog.schema.times import DAY
 
 #: So many points are spread evenly; beside them stand the moments at which the curve leaps.
@@ -15,7 +19,7 @@ MOST_REINFORCEMENTS = 40
 _MARGIN = 0.06
 _NEVER_FADES_MS = 365 * DAY
 _REINFORCED = """
-SELECT recalled_at FROM reinforcements WHERE node_id = ? ORDER BY recalled_at DESC LIMIT ?
+SELECT recalled_at, times FROM reinforcements WHERE node_id = ? ORDER BY recalled_at DESC LIMIT ?
 """
 
 
@@ -31,7 +35,7 @@ class Curve(msgspec.Struct, frozen=True, kw_only=True):
     """The forgetting curve of a fact. Times are UTC milliseconds.
 
     `points` go in order of time from where the fact begins to beyond where it fades; where the curve leaps, two stand
-    a millisecond apart. `floor` is the confidence below which a fact has faded. `fades_at` is None for what is pinned.
+    a millisecond apart. `used` are the newest recalls that lifted it. `floor` is the confidence below which a fact has faded. `fades_at` is None for what is pinned.
     """
 
     node_id: str
@@ -40,7 +44,7 @@ class Curve(msgspec.Struct, frozen=True, kw_only=True):
     floor: float
     fades_at: int | None
     valid_until: int | None
-    reinforced_at: tuple[int, ...]
+    used: tuple[Reinforcement, ...]
     points: tuple[Point, ...]
 
 
@@ -53,8 +57,8 @@ def curve(connection: apsw.Connection, node_id: str, at: int) -> Curve | None:
     told = fact(connection, node_id, at)
     if told is None:
         return None
-    reinforced = _reinforced(connection, node_id)
-    times = sampled(*_span(told, at), (at, *leaps(told, reinforced)))
+    used = _used(connection, node_id)
+    times = sampled(*_span(told, at), (at, *leaps(told, [one.at for one in used])))
     then = [(time, one) for time in times if (one := fact(connection, node_id, time)) is not None]
     return Curve(
         node_id=node_id,
@@ -63,14 +67,14 @@ def curve(connection: apsw.Connection, node_id: str, at: int) -> Curve | None:
         floor=policy_of(connection).decay.floor,
         fades_at=None if told.pinned else told.fades_at,
         valid_until=told.valid_until,
-        reinforced_at=reinforced,
+        used=used,
         points=tuple(Point(time, one.confidence_now, one.status) for time, one in then),
     )
 
 
-def _reinforced(connection: apsw.Connection, node_id: str) -> tuple[int, ...]:
-    rows = connection.execute(_REINFORCED, (node_id, MOST_REINFORCEMENTS))
-    return tuple(sorted(time for (time,) in rows))
+def _used(connection: apsw.Connection, node_id: str) -> tuple[Reinforcement, ...]:
+    rows: list[Any] = connection.execute(_REINFORCED, (node_id, MOST_REINFORCEMENTS)).fetchall()
+    return tuple(Reinforcement(*row) for row in reversed(rows))
 
 
 def _span(told: Fact, at: int) -> tuple[int, int]:
@@ -80,9 +84,9 @@ def _span(told: Fact, at: int) -> tuple[int, int]:
     return told.valid_from, last + max(int((last - told.valid_from) * _MARGIN), DAY)
 
 
-def leaps(told: Fact, reinforced: tuple[int, ...]) -> list[int]:
+def leaps(told: Fact, used: Sequence[int]) -> list[int]:
     """The moments at which the confidence leaps, each with the millisecond before it."""
-    moments = [*reinforced, *([told.valid_until] if told.valid_until is not None else [])]
+    moments = [*used, *([told.valid_until] if told.valid_until is not None else [])]
     return [time for moment in moments for time in (moment - 1, moment)]
 
 

@@ -1,0 +1,37 @@
+// The topics that facts group under, and one of them.
+
+import { h } from "../dom.js";
+import { ago, count, said } from "../text.js";
+import { to } from "../router.js";
+import { factRow, heading, paged, section } from "../parts.js";
+
+export const sceneCard = (scene) => h("li", {}, h("a", { class: "card", href: to("scenes", scene.scene), "data-row": true },
+  h("span", { class: "card-head" }, h("strong", {}, said(scene.scene, { most: 80 })), h("span", { class: "number" }, count(scene.cells, "fact"))),
+  scene.summary ? h("span", { class: "summary" }, said(scene.summary, { most: 700 })) : null,
+  h("span", { class: "quiet" }, `changed ${ago(scene.updated_at)}`, scene.stale ? ", summary is being made again" : "")));
+
+export async function scenes({ memory, at }) {
+  const load = async (after) => {
+    const page = await memory.scenes({ limit: 30, after });
+    return { items: page.scenes, after: page.next };
+  };
+  const list = paged(load, sceneCard, "No topics yet.");
+  await list.ready;
+  list.element.querySelector("ul").className = "cards";
+  return [heading("Scenes", at ? "The topics of then, with their summaries." : "The topics that facts group under, with their summaries."), list.element];
+}
+
+export async function scene({ memory, name, at }) {
+  const load = async (after) => {
+    const page = await memory.facts({ scene: name, newest_first: true, limit: 50, after });
+    return { items: page.facts, after: page.next };
+  };
+  const list = paged(load, factRow, "Nothing is known for true of it at this time.");
+  const story = at ? null : await memory.why(name).catch((error) => { if (error.status === 404 || error.status === 422 || error.status === 400) return null; throw error; });
+  await list.ready;
+  return [
+    h("p", { class: "trail" }, h("a", { href: to("scenes") }, "Scenes")),
+    heading(said(name), story ? said(story.scene.summary) : null),
+    section("Facts", list.element),
+  ];
+}
