@@ -28,7 +28,8 @@ class Matches(msgspec.Struct, frozen=True):
 def matching(connection: apsw.Connection, text: str, *, embedder: Embedder, now: int) -> Matches:
     """The live facts that a text means. Messages are not looked at: a request is never taken for what it is about."""
     found = recall(connection, text, embedder=embedder, now=now, limit=_LOOKED_AT, types=CELL_TYPES)
-    meant = [node_id for result in _meant(found) for node_id in saying_the_same(connection, result.node_id, now)]
+    named = [node_id for result in _meant(found) for node_id in (result.node_id, *result.same_as)]
+    meant = [same for node_id in named for same in saying_the_same(connection, node_id, now)]
     nearest = [] if meant else [result.node_id for result in found[:_NEAREST_SHOWN]]
     return Matches(
         tuple(facts(connection, now, everything=True, node_ids=meant)),

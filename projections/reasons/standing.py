@@ -134,7 +134,7 @@ def _vector(embedder: Embedder, query: str) -> NDArray[np.float32]:
 def _ranks(results: Sequence[Result]) -> dict[str, tuple[int, Result]]:
     ranks = {result.node_id: (rank, result) for rank, result in enumerate(results, 1)}
     for rank, result in enumerate(results, 1):
-        for same in getattr(result, "same_as", ()):
+        for same in result.same_as:
             ranks.setdefault(same, (rank, result))
     return ranks
 
