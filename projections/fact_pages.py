@@ -6,6 +6,7 @@ and only what a page needs is weighed.
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 import apsw
@@ -13,12 +14,16 @@ import msgspec
 
 from mnemolog.projections.facts import Fact, facts
 from mnemolog.schema.errors import InvalidInput
+from mnemolog.schema.times import MAX_MS
 
 Standing = Literal["live", "past", "any"]
 
 MOST_FACTS = 200
 #: As many facts are weighed for one page; where few of them are meant a page is shorter, and goes on all the same.
 _WEIGHED = 1_000
+#: Before the newest that there can be. What held at a time may have been said later.
+_NEWEST = (MAX_MS + 1, "")
+_TIME = re.compile(r"-?[0-9]{1,15}")
 
 # An overestimate of what is live, and of what is not: a fact with an heir had another rate before, and one that was
 # recalled faded earlier without it.
@@ -32,12 +37,12 @@ _MAY_BE = {
 # Without statistics SQLite would read all cells and sort them; the order of the tables is that of the index of times.
 _PAGE = """
 SELECT n.node_id FROM nodes n CROSS JOIN cells c ON c.node_id = n.node_id
-WHERE n.cell_type IS NOT NULL AND n.occurred_at <= :at AND (n.occurred_at, n.node_id) < (:before, :node) AND {condition}
+WHERE n.cell_type IS NOT NULL AND (n.occurred_at, n.node_id) < (:before, :node) AND {condition}
 ORDER BY n.occurred_at DESC, n.node_id DESC LIMIT :limit
 """
 _OF_SCENE = """
 SELECT n.node_id FROM nodes n INDEXED BY nodes_in_scene CROSS JOIN cells c ON c.node_id = n.node_id
-WHERE n.scene = :scene AND n.occurred_at <= :at AND (n.occurred_at, n.node_id) < (:before, :node) AND {condition}
+WHERE n.scene = :scene AND (n.occurred_at, n.node_id) < (:before, :node) AND {condition}
 ORDER BY n.occurred_at DESC, n.node_id DESC LIMIT :limit
 """
 
@@ -56,18 +61,20 @@ def fact_page(
     standing: Standing = "live",
     scene: str | None = None,
     cell_type: str | None = None,
+    subject: str | None = None,
     after: str | None = None,
     limit: int = 50,
 ) -> FactPage:
-    """Facts said by a time (UTC milliseconds) that are live then, are not (`past`), or any; after a cursor.
+    """Facts that are live at a time (UTC milliseconds), are not (`past`), or any; after a cursor.
 
     Raises InvalidInput for what is no cursor. The caller spans it with a read transaction.
     """
     limit = max(1, min(limit, MOST_FACTS))
-    before, node = (at + 1, "") if after is None else _parsed(after)
+    before, node = _NEWEST if after is None else _parsed(after)
     condition = _MAY_BE[standing] + (" AND n.cell_type = :cell_type" if cell_type else "")
+    condition += " AND c.subject = :subject" if subject else ""
     sql = (_PAGE if scene is None else _OF_SCENE).format(condition=condition)
-    asked = {"at": at, "scene": scene, "cell_type": cell_type}
+    asked = {"at": at, "scene": scene, "cell_type": cell_type, "subject": subject}
     found: list[Fact] = []
     for _ in range(_WEIGHED // limit):
         place = {"before": before, "node": node, "limit": limit}
@@ -90,7 +97,6 @@ def _in_order(connection: apsw.Connection, node_ids: list[str], at: int) -> list
 
 def _parsed(after: str) -> tuple[int, str]:
     time, _, node = after.partition(":")
-    try:
-        return int(time), node
-    except ValueError:
-        raise InvalidInput(f"{after[:100]!r} is not the cursor of a page of facts") from None
+    if not _TIME.fullmatch(time):
+        raise InvalidInput(f"{after[:100]!r} is not the cursor of a page of facts")
+    return int(time), node

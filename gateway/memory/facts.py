@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import apsw
 import msgspec
 
@@ -12,7 +14,7 @@ from mnemolog.gateway.memory.reading import transaction
 from mnemolog.gateway.memory.scope import bounded
 from mnemolog.projections import facts as projected
 from mnemolog.projections.connection import read_transaction
-from mnemolog.projections.fact_pages import Wanted, fact_page
+from mnemolog.projections.fact_pages import MOST_FACTS, Standing, fact_page
 from mnemolog.projections.history import history as history_of
 from mnemolog.projections.scenes import scenes as scenes_now
 from mnemolog.projections.scenes import scenes_at
@@ -61,10 +63,19 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """A page of facts in order of time; `next` is the cursor of the page that follows, None at the end."""
+    """A page of facts, the newest first; `next` is the cursor of the page that follows, None at the end."""
 
     facts: tuple[Fact, ...]
     next: str | None
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which facts: those that are live, are not (`past`), or any; of a scene, of a type of cell, about a subject."""
+
+    standing: Standing = "live"
+    scene: str | None = None
+    cell_type: str | None = None
+    subject: str | None = None
 
 
 class Scene(msgspec.Struct, frozen=True):
@@ -81,6 +92,13 @@ class Scenes(msgspec.Struct, frozen=True):
     """A page of topics, the largest first; `next` is the cursor of the page that follows, None at the end."""
 
     scenes: tuple[Scene, ...]
+    next: str | None
+
+
+class SceneFacts(Scene, frozen=True, kw_only=True):
+    """A topic with a page of its live facts, the newest first; `next` is the cursor of the page that follows."""
+
+    facts: tuple[Fact, ...]
     next: str | None
 
 
@@ -120,9 +138,11 @@ def facts(place: Place, axes: Axes, *, everything: bool = False, scene: str | No
 
 def facts_page(place: Place, axes: Axes, wanted: Wanted, limit: int, after: str | None) -> Facts:
     """At most `limit` of the facts that are wanted, behind those that end with the cursor `after`."""
-    bounded("limit", limit, MOST_OF_A_PAGE)
+    bounded("limit", limit, MOST_FACTS)
+    if wanted.standing not in get_args(Standing):
+        raise InvalidInput(f"facts are {', '.join(get_args(Standing))}, not {wanted.standing[:100]!r}")
     with transaction(place, axes) as connection:
-        page = fact_page(connection, axes.at, wanted, limit=limit, after=after)
+        page = fact_page(connection, axes.at, limit=limit, after=after, **msgspec.structs.asdict(wanted))
     return Facts(tuple(told(Fact, fact) for fact in page.facts), page.after)
 
 
@@ -153,6 +173,15 @@ def scenes_page(place: Place, axes: Axes, limit: int, after: str | None) -> Scen
     start = 0 if after is None else names.index(after) + 1
     page = found[start : start + limit]
     return Scenes(page, page[-1].scene if start + limit < len(found) else None)
+
+
+def scene(place: Place, name: str, axes: Axes, limit: int, after: str | None) -> SceneFacts:
+    """One topic with at most `limit` of its live facts. Raises InvalidInput for one that is not there."""
+    found = next((one for one in scenes(place, axes) if one.scene == name), None)
+    if found is None:
+        raise InvalidInput(f"there is no topic {name[:100]!r}")
+    page = facts_page(place, axes, Wanted(scene=name), limit, after)
+    return SceneFacts(**msgspec.structs.asdict(found), facts=page.facts, next=page.next)
 
 
 def history(place: Place, node: str, axes: Axes) -> tuple[Link, ...]:

@@ -45,7 +45,7 @@ class Plan(msgspec.Struct, frozen=True):
     nearest: tuple[Fact, ...] = ()
 
 
-class Message(msgspec.Struct, frozen=True):
+class HiddenMessage(msgspec.Struct, frozen=True):
     """A message that is hidden."""
 
     event_id: str
@@ -60,7 +60,7 @@ class Forgetting(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     facts: tuple[Fact, ...]
-    hides: tuple[Message, ...]
+    hides: tuple[HiddenMessage, ...]
     nearest: tuple[Fact, ...]
     forgotten: bool
     event_id: str | None
@@ -124,7 +124,7 @@ def outcome(planned: Plan, done: Folded | None) -> Forgetting:
     """What would be touched, and what became of it."""
     return Forgetting(
         facts=planned.facts,
-        hides=tuple(Message(one.event_id, one.content) for one in planned.hides),
+        hides=tuple(HiddenMessage(one.event_id, one.content) for one in planned.hides),
         nearest=planned.nearest,
         forgotten=done is not None,
         event_id=done.event_id if done else None,

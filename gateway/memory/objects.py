@@ -6,6 +6,7 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from mnemolog.projections.names import Named
 from mnemolog.schema.ids import Position
 from mnemolog.schema.times import MAX_MS, MIN_MS, show
 
@@ -27,16 +28,23 @@ _TIMES = frozenset(
 
 def as_object(value: Any, name: str = "") -> Any:
     """A struct for JSON: its fields, times as ISO 8601 in UTC, positions as text."""
-    if isinstance(value, Position):
-        return str(value)
-    if name in _TIMES and isinstance(value, int) and not isinstance(value, bool):
-        return show(min(max(value, MIN_MS), MAX_MS))
+    if isinstance(value, Named):
+        # It has no times, and `about` counts facts.
+        return msgspec.to_builtins(value)
     if isinstance(value, msgspec.Struct):
         return {field: as_object(getattr(value, field), field) for field in value.__struct_fields__}
     if isinstance(value, dict):
         return {str(key): as_object(item, str(key)) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple)) and not isinstance(value, Position):
         return [as_object(item) for item in value]
+    return _scalar(value, name)
+
+
+def _scalar(value: Any, name: str) -> Any:
+    if isinstance(value, Position):
+        return str(value)
+    if name in _TIMES and isinstance(value, int) and not isinstance(value, bool):
+        return show(min(max(value, MIN_MS), MAX_MS))
     return value
 
 

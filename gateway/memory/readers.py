@@ -11,7 +11,7 @@ from typing import NamedTuple
 import apsw
 
 from mnemolog.projections.connection import open_reader
-from mnemolog.schema.errors import DamagedFile, SpaceNotFound
+from mnemolog.schema.errors import DamagedFile, InvalidContent, SpaceNotFound
 
 #: So many questions are answered at once, the next one waits.
 MOST_READERS = 4
@@ -49,8 +49,7 @@ class Readers:
             except BaseException as error:
                 # One that failed may be in any state: the next question gets another.
                 reader.connection.close()
-                if isinstance(error, _DAMAGE):
-                    raise _damaged(error) from error
+                _translate(error)
                 raise
             with self._lock:
                 self._idle.append(reader)
@@ -86,8 +85,7 @@ class Readers:
             self._check(connection)
         except BaseException as error:
             connection.close()
-            if isinstance(error, _DAMAGE):
-                raise _damaged(error) from error
+            _translate(error)
             raise
         return _Reader(connection, file)
 
@@ -96,5 +94,9 @@ class Readers:
             raise SpaceNotFound(f"the file {self._path} is empty: nothing has been folded into it yet")
 
 
-def _damaged(error: apsw.Error) -> DamagedFile:
-    return DamagedFile(f"the space's file is damaged ({error}): build it again with `mnemolog replay`")
+def _translate(error: BaseException) -> None:
+    """Raises the error of ours that says what is wrong with the file, or with a text that was asked about, if any."""
+    if isinstance(error, _DAMAGE):
+        raise DamagedFile(f"the space's file is damaged ({error}): build it again with `mnemolog replay`") from error
+    if isinstance(error, UnicodeEncodeError):
+        raise InvalidContent(f"a text has a lone surrogate (half of a character) at {error.start}") from error
