@@ -112,7 +112,7 @@ def _decode_line(text: bytes) -> Line:
 class Source(Protocol):
     """A file that was checked: `what` its parts are called, and what was found.
 
-    With `keeps_first` an id that is known for something else is left alone; else it is published for the writer to park.
+    With `keeps_first` an id that is known for something else is left alone; else the writer parks what is published.
     """
 
     path: Path

@@ -10,14 +10,27 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from mnemolog.gateway.cli.context import FILE, TIME, Context, json_option, pass_context, print_json, progress_bar
 from mnemolog.gateway.cli.spooling import producer_with, spool_options
-from mnemolog.producers.importer import Imported, Importer, ImportFile
+from mnemolog.gateway.cli.telling import as_object, day, short
+from mnemolog.gateway.hearsay import read_hearsay
+from mnemolog.producers.importer import Imported, Importer, ImportFile, Source
+from mnemolog.producers.importers.chatgpt import ChatGptReader
+from mnemolog.producers.importers.chatlog import ChatLogReader
+from mnemolog.producers.importers.claude import ClaudeReader
+from mnemolog.producers.importers.date_order import DATE_ORDERS
+from mnemolog.producers.importers.detection import FORMATS, detect
+from mnemolog.producers.importers.export_file import ExportFile
+from mnemolog.producers.importers.mem0 import Mem0Reader
+from mnemolog.producers.importers.opening import total_bytes
+from mnemolog.producers.importers.preview import Known, Preview, preview, skipped_of
 from mnemolog.projections.connection import open_reader
 from mnemolog.projections.progress import wait_until_done, writer_position
 from mnemolog.schema.endpoint import log_client
-from mnemolog.schema.errors import SpaceNotFound
+from mnemolog.schema.errors import PROBLEMS_SHOWN, SpaceNotFound
+from mnemolog.schema.times import utc_offset_min
 from mnemolog.workers.background import background_workers, background_writer
 from mnemolog.workers.jobs.limits import limits_from
 
@@ -27,7 +40,13 @@ DRAIN_TIMEOUT_S = 24 * 3600.0
 
 @click.command(name="import")
 @click.argument("file", type=FILE)
-@click.option("--at", type=TIME, help="The time of lines that have none.")
+@click.option("--format", "form", type=click.Choice(("auto", *FORMATS)), default="auto", help="Else told by content.")
+@click.option("--at", type=TIME, help="The time of messages that have none.")
+@click.option("--time-zone", "--timezone", "zone", envvar="MNEMOLOG_TIME_ZONE", help="Of times without an offset.")
+@click.option("--date-order", "order", type=click.Choice(DATE_ORDERS), help="Of dates such as 03/04/2026.")
+@click.option("--me", metavar="NAME", help="Your name, for what a file has from the user, or from you.")
+@click.option("--chat", metavar="NAME", help="What a chat log is called; its file's name unless given.")
+@click.option("--dry-run", is_flag=True, help="Publish nothing, and say what would be.")
 @click.option("--skip-bad", is_flag=True, help="Leave bad lines out instead of publishing nothing.")
 @click.option("--drain", is_flag=True, help="Run writer and workers until no work is left, then stop them.")
 @spool_options
@@ -37,34 +56,62 @@ def import_(
     context: Context,
     /,
     file: Path,
-    at: int | None,
+    dry_run: bool,  # noqa: FBT001
     skip_bad: bool,  # noqa: FBT001
     drain: bool,  # noqa: FBT001
     as_json: bool,  # noqa: FBT001
     **given: Any,
 ) -> None:
-    """Import events from FILE, one JSON object a line.
+    """Import conversations from FILE, with their own dates, roles and speakers. Again adds nothing.
 
-    A line has session, role and content, and at (ISO 8601 with an offset, or UTC milliseconds); it may have id,
-    speaker, seq and metadata. A line without an id gets a hash of what it says, so that importing again adds nothing.
+    FILE is JSON lines; an export of ChatGPT or Claude (the zip, or its conversations.json); memories of mem0; or a chat
+    log (WhatsApp, IRC, Slack, Markdown). All of it is checked before anything is published.
+
+    A line of JSON has session, role and content, and at (ISO 8601 with an offset, or UTC milliseconds); it may have id,
+    speaker, seq and metadata. A line without an id gets a hash of what it says.
 
     \b
+    mnemolog import chatgpt.zip --me Ada --dry-run
     mnemolog import chats.jsonl --drain
     """
-    source = ImportFile(file, at)
-    with progress_bar("checking", file.stat().st_size) as advance:
+    form = detect(file) if given["form"] == "auto" else given["form"]
+    source = _source(file, form, given)
+    with progress_bar("checking", total_bytes(file)) as advance:
         source.check(advance)
+    if dry_run:
+        with _known(context) as known:
+            _show(preview(source, form, known), as_json=as_json)
+        return
     with ExitStack() as stack:
         url = stack.enter_context(context.redis())
         producer = stack.enter_context(producer_with(context, url, given["spool"], given["spool_bytes"]))
         check = _everything(stack, context, url) if drain else None
         known = stack.enter_context(_known(context))
         importer = Importer(producer, known, lambda: writer_position(context.stream(url)), lambda: time.sleep(PAUSE_S))
-        with progress_bar("publishing", source.good) as advance:
+        with progress_bar("publishing", source.findings.good) as advance:
             imported = importer.run(source, skip_bad=skip_bad, progress=advance)
         if check is not None:
             wait_until_done(context.settings, context.stream(url), DRAIN_TIMEOUT_S, check)
     _report(imported, source, as_json=as_json)
+
+
+def _source(file: Path, form: str, given: dict[str, Any]) -> ImportFile | ExportFile:
+    """The file as something to import. Raises InvalidTime for an unknown time zone."""
+    zone = given["zone"]
+    if zone is not None:
+        utc_offset_min(zone, 0)
+    who = {"me": given["me"], "zone": zone}
+    match form:
+        case "chatgpt":
+            return ExportFile(file, ChatGptReader(file, **who))
+        case "claude":
+            return ExportFile(file, ClaudeReader(file, **who))
+        case "mem0":
+            return ExportFile(file, Mem0Reader(file, read_hearsay, **who))
+        case "chatlog":
+            details = {"order": given["order"], "chat": given["chat"], "default_at": given["at"]}
+            return ExportFile(file, ChatLogReader(file, **who, **details))
+    return ImportFile(file, given["at"])
 
 
 def _everything(stack: ExitStack, context: Context, url: str) -> Callable[[], None]:
@@ -81,7 +128,7 @@ def _everything(stack: ExitStack, context: Context, url: str) -> Callable[[], No
 
 
 @contextmanager
-def _known(context: Context) -> Iterator[Callable[[str], bytes | None]]:
+def _known(context: Context) -> Iterator[Known]:
     """A look-up of the digest that an event id is folded with, in the file on this machine if there is one."""
     try:
         connection = open_reader(context.settings.file)
@@ -89,22 +136,48 @@ def _known(context: Context) -> Iterator[Callable[[str], bytes | None]]:
         yield lambda _: None
         return
     try:
-        yield lambda id_: connection.execute("SELECT digest FROM events WHERE event_id = ?", (id_,)).get
+        has_events = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'events'").get
+        look_up = "SELECT digest FROM events WHERE event_id = ?"
+        yield (lambda id_: connection.execute(look_up, (id_,)).get) if has_events else (lambda _: None)
     finally:
         connection.close()
 
 
-def _report(imported: Imported, source: ImportFile, *, as_json: bool) -> None:
-    for number, reason in source.problems:
-        click.echo(f"mnemolog: line {number} left out: {reason}", err=True)
+def _show(found: Preview, *, as_json: bool) -> None:
     if as_json:
-        print_json(imported)
+        print_json(as_object(found))
+        return
+    roles = ", ".join(f"{count} {role}" for role, count in found.by_role.items())
+    span = f", {day(found.first_at)} to {day(found.last_at)}" if found.first_at is not None else ""
+    click.echo(f"{found.format}: {found.messages} messages in {found.sessions} sessions ({roles or 'none'}){span}")
+    click.echo(f"{found.there} of them are there already; nothing was published")
+    for reason, count in found.skipped.items():
+        click.echo(f"passed over: {count} · {reason}")
+    for problem in found.problems[:PROBLEMS_SHOWN]:
+        click.echo(f"bad: {short(problem)}")
+    if len(found.problems) > PROBLEMS_SHOWN:
+        click.echo(f"bad: … and {len(found.problems) - PROBLEMS_SHOWN} more")
+    for sample in found.samples:
+        who = short(sample.speaker or sample.role)
+        click.echo(f"{day(sample.occurred_at)}  {short(sample.session, 40)}  {who}: {short(sample.content, 80)}")
+
+
+def _report(imported: Imported, source: Source, *, as_json: bool) -> None:
+    for number, reason in source.findings.problems:
+        click.echo(f"mnemolog: {source.what} {number} left out: {short(reason)}", err=True)
+    skipped = skipped_of(source)
+    if as_json:
+        print_json({**msgspec.structs.asdict(imported), "skipped": skipped})
         return
     waiting = f", {imported.spooled} events wait in the spool" if imported.spooled else ""
     click.echo(
         f"{imported.published} events published, {imported.already_there} were there already, "
-        f"{imported.skipped_bad} bad lines left out, {imported.sessions} sessions{waiting}"
+        f"{imported.skipped_bad} bad {source.what}s left out, {imported.sessions} sessions{waiting}"
     )
+    if imported.changed:
+        click.echo(f"{imported.changed} that were there say something else there, and were left as they are")
+    if skipped:
+        click.echo("passed over: " + ", ".join(f"{count} · {reason}" for reason, count in skipped.items()))
 
 
 COMMANDS = (import_,)

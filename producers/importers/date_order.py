@@ -72,12 +72,11 @@ class Orders:
         """The one order in which all are dates, and run forward. Raises InvalidInput where two are possible."""
         if not self._differ:
             return "dmy"
-        least = min(self._wrong["dmy"], self._wrong["mdy"])
-        if least and self._wrong["ymd"] < least:
+        doubts = {order: (self._wrong[order], self._backwards[order]) for order in DATE_ORDERS}
+        least = min(doubts["dmy"], doubts["mdy"])
+        if doubts["ymd"] < least:
             return "ymd"
-        fitting: list[DateOrder] = [order for order in DATE_ORDERS[:2] if self._wrong[order] == least]
-        forward = min(self._backwards[order] for order in fitting)
-        fitting = [order for order in fitting if self._backwards[order] == forward]
+        fitting: list[DateOrder] = [order for order in DATE_ORDERS[:2] if doubts[order] == least]
         if len(fitting) == 1:
             return fitting[0]
         raise InvalidInput(

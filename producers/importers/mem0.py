@@ -73,7 +73,7 @@ class _Memory(msgspec.Struct):
 class Mem0Reader:
     """Reads memories. `me` is the subject where an export names none; `zone` is that of times without an offset."""
 
-    what = "memory"
+    what = "record"
 
     def __init__(self, path: Path, read_cells: ReadCells, *, me: str | None = None, zone: str | None = None) -> None:
         self._path = path
