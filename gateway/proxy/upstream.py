@@ -85,7 +85,7 @@ def below(base: str, path: str) -> str:
 
     Raises InvalidInput for a path that leads out of the upstream's.
     """
-    if any(unquote(part) in (".", "..") for part in path.replace("\\", "/").split("/")):
+    if any(part in (".", "..") for part in unquote(path).replace("\\", "/").split("/")):
         raise InvalidInput("the path leads out of the upstream's")
     if base.endswith(_V1) and (path == _V1 or path.startswith(f"{_V1}/")):
         return path.removeprefix(_V1)
