@@ -65,6 +65,7 @@ _COMMANDS_OF: dict[str, tuple[str, ...]] = {
     "snapshotting": ("snapshot",),
     "portability": ("export", "import-bundle"),
     "doctor": ("doctor",),
+    "mcp": ("mcp",),
     "metrics": ("metrics",),
     "serving": ("serve",),
     "tokens": ("token",),

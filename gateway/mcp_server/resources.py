@@ -1,0 +1,101 @@
+"""The resources: the facts and the topics of the space, as marked text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import quote, unquote
+
+import mcp_types as types
+
+from mnemolog.gateway.mcp_server import answers, texts
+from mnemolog.gateway.memory.facts import Scene
+from mnemolog.gateway.memory.memory import Memory
+from mnemolog.schema.errors import SpaceNotFound
+
+SCHEME = "mnemolog://"
+#: A resource holds so many facts or topics at most; the tools page through more.
+MOST_LISTED = 200
+_TEXT = "text/plain"
+
+
+def listed(memory: Memory) -> list[types.Resource]:
+    """The facts, the topics, and each topic by its key, the largest first."""
+    base = SCHEME + memory.space
+    fixed = [
+        types.Resource(
+            name="facts",
+            title="Facts",
+            uri=f"{base}/facts",
+            description="The facts that hold now, the newest first.",
+            mime_type=_TEXT,
+        ),
+        types.Resource(
+            name="scenes",
+            title="Topics",
+            uri=f"{base}/scenes",
+            description="The topics that facts group under, with their summaries.",
+            mime_type=_TEXT,
+        ),
+    ]
+    return fixed + [
+        types.Resource(
+            name=answers.plain(scene.scene),
+            uri=f"{base}/scenes/{quote(scene.scene, safe='')}",
+            description=answers.plain(scene.summary) or f"{scene.cells} facts.",
+            mime_type=_TEXT,
+        )
+        for scene in _scenes(memory)
+    ]
+
+
+def templates(space: str) -> list[types.ResourceTemplate]:
+    """How the address of a topic is made."""
+    return [
+        types.ResourceTemplate(
+            name="scene",
+            title="A topic",
+            uri_template=f"{SCHEME}{space}/scenes/{{scene}}",
+            description="A topic: its summary and the facts that hold now.",
+            mime_type=_TEXT,
+        )
+    ]
+
+
+def read(memory: Memory, uri: str) -> types.ReadResourceResult | None:
+    """The text of a resource; None for an address that is none of this space's. Raises as Memory does."""
+    space, _, path = uri.removeprefix(SCHEME).partition("/")
+    if not uri.startswith(SCHEME) or space != memory.space:
+        return None
+    kind, _, key = path.partition("/")
+    told = _readers().get((kind, bool(key)))
+    text = None if told is None else told(memory, unquote(key))
+    if text is None:
+        return None
+    return types.ReadResourceResult(contents=[types.TextResourceContents(uri=uri, text=text, mime_type=_TEXT)])
+
+
+def _readers() -> dict[tuple[str, bool], Callable[[Memory, str], str | None]]:
+    return {("facts", False): _facts, ("scenes", False): _topics, ("scenes", True): _topic}
+
+
+def _facts(memory: Memory, _: str) -> str:
+    return texts.of_listed(answers.listed(memory.facts(newest_first=True, limit=MOST_LISTED)))
+
+
+def _topics(memory: Memory, _: str) -> str:
+    return texts.of_topics(answers.topic(scene) for scene in _scenes(memory))
+
+
+def _topic(memory: Memory, key: str) -> str | None:
+    found = [answers.topic(scene) for scene in _scenes(memory) if scene.scene == key]
+    if not found:
+        return None
+    facts = memory.facts(scene=key, limit=MOST_LISTED)
+    return f"{texts.of_topics(found)}\n{texts.of_listed(answers.listed(facts))}"
+
+
+def _scenes(memory: Memory) -> list[Scene]:
+    try:
+        return list(memory.scenes(limit=MOST_LISTED).scenes)
+    except SpaceNotFound:
+        return []

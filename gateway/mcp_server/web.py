@@ -1,0 +1,56 @@
+"""The transport over HTTP: one path, behind the same guard, tokens and limits as the HTTP API."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from mcp.server.lowlevel import Server
+from mcp.server.transport_security import TransportSecuritySettings
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from mnemolog.gateway.http.access import Access, require
+from mnemolog.gateway.http.drain import Drain
+from mnemolog.gateway.http.guard import Guard
+from mnemolog.gateway.http.options import HttpOptions
+from mnemolog.gateway.http.rates import Rates
+from mnemolog.gateway.http.server import serve
+from mnemolog.gateway.http.tokens import TokenFile
+
+PATH = "/mcp"
+#: No tool takes a longer body.
+MOST_BODY_BYTES = 4 * 1024 * 1024
+
+
+class _OfSpace:
+    """Lets those through whose token is of a space."""
+
+    def __init__(self, app: ASGIApp, space: str) -> None:
+        self._app = app
+        self._space = space
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            require(HTTPConnection(scope), "read", self._space)
+        await self._app(scope, receive, send)
+
+
+def create_app(server: Server[Any], space: str, options: HttpOptions, tokens: TokenFile) -> ASGIApp:
+    """The application: every request stands alone, so that any number of servers can answer one client."""
+    app = server.streamable_http_app(
+        streamable_http_path=PATH,
+        json_response=True,
+        stateless_http=True,
+        max_request_body_size=MOST_BODY_BYTES,
+        # The guard checks Host and Origin, also where the server is not on loopback.
+        transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
+    )
+    access = Access(options, tokens, Rates(options))
+    return Guard(_OfSpace(app, space), access, lambda scope: PATH if scope["path"] == PATH else "(none)")
+
+
+async def serve_http(app: ASGIApp, listener: socket.socket, options: HttpOptions, ready: Callable[[], None]) -> None:
+    """Serves until SIGINT or SIGTERM, then ends what is in flight within `drain_s`."""
+    await serve(app, listener, options, Drain(), ready)
