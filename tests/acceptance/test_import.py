@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from acceptance.memory import STORY, Memory
+from unit.producers.exports import MARCH, chatgpt, node, write_json, write_zip
 
 GOOD = {"session": "a", "role": "user", "content": "Good morning.", "at": "2026-03-09T08:00:00+01:00"}
 BAD_LINES = {
@@ -89,3 +90,58 @@ def test_an_import_beside_a_running_writer_leaves_the_writing_to_it(memory: Memo
         assert memory.json("status")["lag_events"] == 0
         assert up.is_running
     assert memory.json("status")["writer"]["epoch"] == 1
+
+
+# ---- exports of other programs ---------------------------------------------------------------------------------
+
+
+def export(folder: Path) -> Path:
+    """A zip of ChatGPT with one conversation of a day."""
+    nodes = (
+        node("a", "root", text="I moved to Berlin."),
+        node("b", "a", "assistant", "Nice!", create_time=MARCH + 60),
+        node("c", "b", text="Remind me of the visa.", create_time=MARCH + 120),
+    )
+    return write_zip(folder / "chatgpt.zip", conversations__json=[chatgpt(*nodes)], chat__html="<html></html>")
+
+
+def test_an_export_is_told_by_its_content_and_imported_once(memory: Memory, tmp_path: Path) -> None:
+    first = memory.json("import", export(tmp_path), "--me", "Ada", "--drain")
+    again = memory.json("import", export(tmp_path), "--me", "Ada", "--drain")
+    assert (first["published"], again["published"], again["already_there"]) == (3, 0, 3)
+    (found, *_) = memory.ask("Where did Ada move?")
+    assert (found["speaker"], found["session"], found["occurred_at"]) == (
+        "Ada",
+        "chatgpt-c1",
+        "2026-03-09T10:00:00.250Z",
+    )
+    assert [(fact["subject"], fact["object"]) for fact in memory.json("facts")] == [("Ada", "berlin")]
+    assert memory.json("verify")["problems"] == []
+
+
+def test_a_dry_run_publishes_nothing_and_says_what_would_be(memory: Memory, tmp_path: Path) -> None:
+    said = memory.run("import", export(tmp_path), "--me", "Ada", "--dry-run").stdout
+    assert "chatgpt: 3 messages (1 assistant, 2 user) in 1 sessions, 2026-03-09 to 2026-03-09" in said
+    assert "Ada: I moved to Berlin." in said
+    memory.run("status", status=6)
+
+
+def test_memories_of_mem0_are_believed_less_than_a_person(memory: Memory, tmp_path: Path) -> None:
+    found = {"id": "x", "memory": "Lives in Rome", "user_id": "Ada", "created_at": "2026-03-10T10:00:00Z"}
+    memory.run("import", write_json(tmp_path / "mem0.json", {"results": [found]}), "--drain")
+    assert [(fact["content"], fact["confidence"]) for fact in memory.json("facts")] == [("Ada lives in Rome.", 0.6)]
+    memory.run("import", export(tmp_path), "--me", "Ada", "--drain")
+    assert "Ada lives in Berlin." in {fact["content"] for fact in memory.json("facts")}
+    assert memory.json("replay", "--verify")["equal"]
+
+
+def test_what_cannot_be_told_is_asked(memory: Memory, tmp_path: Path) -> None:
+    chat = tmp_path / "chat.txt"
+    chat.write_text("03/04/2024, 10:00 - Ada: I moved to Berlin.", encoding="utf-8")
+    assert "--date-order" in memory.run("import", chat, "--time-zone", "Europe/Berlin", status=2).stderr
+    assert "--time-zone" in memory.run("import", chat, "--date-order", "dmy", status=2).stderr
+    memory.run("import", chat, "--date-order", "dmy", "--time-zone", "Europe/Berlin", "--drain")
+    assert memory.ask("Berlin")[0]["occurred_at"] == "2024-04-03T08:00:00Z"
+    diary = tmp_path / "diary.txt"
+    diary.write_text("It rained.", encoding="utf-8")
+    assert "--format" in memory.run("import", diary, status=2).stderr

@@ -150,7 +150,7 @@ def test_the_whole_file_decides_which_number_is_the_day(tmp_path: Path, dates: t
 
 
 def test_what_nothing_decides_is_asked_and_not_guessed(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match="03/04/2024 .* --date-order dmy or --date-order mdy"):
+    with pytest.raises(InvalidInput, match=r"03/04/2024 .* --date-order dmy or --date-order mdy"):
         days(tmp_path, "03/04/2024", "05/06/2024")
     assert days(tmp_path, "03/04/2024", order="dmy") == [parse("2024-04-03T10:00:00Z")]
     assert days(tmp_path, "03/04/2024", order="mdy") == [parse("2024-03-04T10:00:00Z")]
