@@ -24,6 +24,14 @@ from mnemolog.schema.errors import InvalidInput
 MOST_OF_A_PAGE = 1_000
 
 
+class UnknownScene(InvalidInput):
+    """No topic of this name has live facts at the time asked about."""
+
+    def __init__(self, scene: str) -> None:
+        self.scene = scene
+        super().__init__(f"there is no topic {scene[:100]!r}")
+
+
 class Fact(msgspec.Struct, frozen=True, kw_only=True):
     """What a memory holds for true, or held, as at the time asked about.
 
@@ -176,10 +184,10 @@ def scenes_page(place: Place, axes: Axes, limit: int, after: str | None) -> Scen
 
 
 def scene(place: Place, name: str, axes: Axes, limit: int, after: str | None) -> SceneFacts:
-    """One topic with at most `limit` of its live facts. Raises InvalidInput for one that is not there."""
+    """One topic with at most `limit` of its live facts. Raises UnknownScene."""
     found = next((one for one in scenes(place, axes) if one.scene == name), None)
     if found is None:
-        raise InvalidInput(f"there is no topic {name[:100]!r}")
+        raise UnknownScene(name)
     page = facts_page(place, axes, Wanted(scene=name), limit, after)
     return SceneFacts(**msgspec.structs.asdict(found), facts=page.facts, next=page.next)
 
