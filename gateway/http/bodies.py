@@ -9,6 +9,7 @@ import msgspec
 from mnemolog.gateway.http.operation import Body, Query, Reading, Seconds
 from mnemolog.gateway.memory.publishing import Interaction
 from mnemolog.gateway.memory.searching import DEFAULT_LIMIT
+from mnemolog.gateway.memory.timelines import MOST_OF_A_PAGE
 from mnemolog.projections.context import DEFAULT_BUDGET
 from mnemolog.schema.ids import MAX_ID_CHARS
 
@@ -20,6 +21,7 @@ EventId = Annotated[
     msgspec.Meta(min_length=1, max_length=MAX_ID_CHARS, description="An id of yours: it counts once"),
 ]
 Limit = Annotated[int, msgspec.Meta(ge=1, le=1000)]
+PageLimit = Annotated[int, msgspec.Meta(ge=1, le=MOST_OF_A_PAGE)]
 NodeType = Literal["episodic", "semantic", "procedural", "opinion"]
 
 
@@ -105,36 +107,93 @@ class Times(Reading, frozen=True, kw_only=True):
     known_at: Moment | None = None
 
 
-class Paged(Times, frozen=True, kw_only=True):
+class Page(Reading, frozen=True, kw_only=True):
     """Which page of a list."""
 
-    limit: Limit = 100
+    limit: PageLimit = 100
     cursor: Cursor | None = None
 
 
 class SpacesWanted(Query, frozen=True, kw_only=True):
     """Which page of the spaces."""
 
-    limit: Limit = 100
+    limit: PageLimit = 100
+    cursor: Cursor | None = None
+
+
+class Paged(Times, frozen=True, kw_only=True):
+    """Which page of a list that tells of a time."""
+
+    limit: PageLimit = 100
     cursor: Cursor | None = None
 
 
 class FactsWanted(Paged, frozen=True, kw_only=True):
-    """Which facts: the live ones, or all."""
+    """Which facts: those that are live, those that are not (`past`), or any; of a topic, a kind, about a subject."""
+
+    standing: Literal["live", "past", "any"] = "live"
+    scene: str | None = None
+    cell_type: str | None = None
+    subject: str | None = None
+
+
+class MessagesWanted(Paged, frozen=True, kw_only=True):
+    """Which messages: of a session or of all, those that come next `after` a node, with `all` hidden ones too."""
+
+    session: str | None = None
+    after: str | None = None
+    everything: bool = msgspec.field(default=False, name="all")
+
+
+class EntityWanted(Times, frozen=True, kw_only=True):
+    """How much of an entity's story: so many moments of its timeline, with `all` also facts that are not live."""
 
     everything: bool = msgspec.field(default=False, name="all")
-    scene: str | None = None
-    subject: str | None = None
-    newest_first: bool = False
+    limit: Limit = 20
 
 
-class Named(Body, frozen=True, kw_only=True):
+class WhyWanted(Reading, frozen=True, kw_only=True):
+    """At which time the story is told, and whether engines' replies stand in it in full."""
+
+    now: Time | None = None
+    full: bool = False
+
+
+class WorkWanted(Reading, frozen=True, kw_only=True):
+    """How many of each kind of open work are listed."""
+
+    limit: PageLimit = 100
+
+
+class ChangesWanted(Reading, frozen=True, kw_only=True):
+    """Between which moments; with `all` also the words of what was forgotten since.
+
+    A page holds so many changes. The counts are those of all pages; give the `until` of the first page with a cursor.
+    """
+
+    since: Moment
+    until: Moment | None = None
+    everything: bool = msgspec.field(default=False, name="all")
+    limit: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 1_000
+    cursor: Annotated[int, msgspec.Meta(ge=0, le=10**12)] = 0
+
+
+class Missing(Narrowed, frozen=True, kw_only=True):
+    """A text that is missing from the memory, or from the answer to a query with the options of recall."""
+
+    text: str
+    query: str | None = None
+    limit: Limit = DEFAULT_LIMIT
+    types: tuple[NodeType, ...] | None = None
+
+
+class Repeatable(Body, frozen=True, kw_only=True):
     """A request that needs nothing but an id, to be repeated safely."""
 
     event_id: EventId | None = None
 
 
-class Stating(Named, frozen=True, kw_only=True):
+class Stating(Repeatable, frozen=True, kw_only=True):
     """What is so, who says it, and when that was said, now unless given."""
 
     text: str
@@ -142,7 +201,7 @@ class Stating(Named, frozen=True, kw_only=True):
     occurred_at: str | int | None = None
 
 
-class Forgetting(Named, frozen=True, kw_only=True):
+class Forget(Repeatable, frozen=True, kw_only=True):
     """What is to be forgotten: what a text means, or a fact by its id. A preview touches nothing."""
 
     text: str | None = None

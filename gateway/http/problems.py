@@ -8,7 +8,9 @@ import apsw
 import msgspec
 from starlette.responses import Response
 
+from mnemolog.gateway.memory.facts import UnknownScene
 from mnemolog.projections.lines.citations import UnknownCitation
+from mnemolog.projections.names import UnknownName
 from mnemolog.projections.progress import NotDone
 from mnemolog.schema import errors
 
@@ -84,6 +86,8 @@ KINDS: tuple[Kind, ...] = (
 _KIND_OF: tuple[tuple[type[Exception], Kind, bool], ...] = (
     (errors.InvalidSpaceName, NOT_FOUND, False),
     (UnknownCitation, NOT_FOUND, True),
+    (UnknownName, NOT_FOUND, True),
+    (UnknownScene, NOT_FOUND, True),
     (errors.EventIdReused, ID_REUSED, True),
     (errors.InvalidInput, INVALID, True),
     (errors.SpaceNotFound, NOT_FOUND, False),

@@ -4,14 +4,49 @@ from __future__ import annotations
 
 import msgspec
 
-from mnemolog.gateway.http.bodies import Contexting, FactsWanted, Paged, Recalling, SpacesWanted, Times, given
+from mnemolog.gateway.http.bodies import (
+    ChangesWanted,
+    Contexting,
+    EntityWanted,
+    FactsWanted,
+    MessagesWanted,
+    Missing,
+    Page,
+    Paged,
+    Recalling,
+    SpacesWanted,
+    Times,
+    WhyWanted,
+    WorkWanted,
+    given,
+)
 from mnemolog.gateway.http.operation import Call
 from mnemolog.gateway.memory import Memory
+from mnemolog.gateway.memory.changes import Digest
 from mnemolog.gateway.memory.contexts import Context
-from mnemolog.gateway.memory.facts import Facts, Link, Scenes
+from mnemolog.gateway.memory.entities import Entities, EntityStory
+from mnemolog.gateway.memory.facts import Facts, Link, SceneFacts, Scenes
+from mnemolog.gateway.memory.reasons import WhyNot
 from mnemolog.gateway.memory.searching import Recall
+from mnemolog.gateway.memory.standing import Status
+from mnemolog.gateway.memory.stories import Story
+from mnemolog.gateway.memory.timelines import Sessions, Timeline
+from mnemolog.gateway.memory.work import Work
 
 _WAITING = ("wait", "wait_s")
+
+
+#: What is said of Redis that names no server.
+_PLAIN = ("running", "not running")
+
+
+class Changed(Digest, frozen=True, kw_only=True):
+    """What changed between two moments, a page of it; `next` is the cursor of the page that follows, None at the end.
+
+    `counts` is of all pages.
+    """
+
+    next: int | None
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -69,6 +104,71 @@ def scenes(memory: Memory, call: Call) -> Scenes:
     """A page of topics."""
     query: Paged = call.query
     return memory.scenes(after=query.cursor, **given(query, "cursor", *_WAITING))
+
+
+def scene(memory: Memory, call: Call) -> SceneFacts:
+    """A topic with a page of its facts."""
+    query: Paged = call.query
+    return memory.scene(call.path["scene"], after=query.cursor, **given(query, "cursor", *_WAITING))
+
+
+def entities(memory: Memory, call: Call) -> Entities:
+    """A page of names."""
+    query: Page = call.query
+    return memory.entities(limit=query.limit, after=query.cursor)
+
+
+def entity(memory: Memory, call: Call) -> EntityStory:
+    """All that is known of an entity."""
+    query: EntityWanted = call.query
+    return memory.entity(call.path["name"], **given(query, *_WAITING))
+
+
+def sessions(memory: Memory, call: Call) -> Sessions:
+    """A page of sessions."""
+    query: Paged = call.query
+    return memory.sessions(after=query.cursor, **given(query, "cursor", *_WAITING))
+
+
+def timeline(memory: Memory, call: Call) -> Timeline:
+    """A page of messages."""
+    query: MessagesWanted = call.query
+    return memory.timeline(before=query.cursor, **given(query, "cursor", *_WAITING))
+
+
+def why(memory: Memory, call: Call) -> Story:
+    """Where a node comes from."""
+    query: WhyWanted = call.query
+    return memory.why(call.path["node"], now=query.now, full=query.full)
+
+
+def why_not(memory: Memory, call: Call) -> WhyNot:
+    """Why a text is not there."""
+    body: Missing = call.body
+    return memory.why_not(**given(body))
+
+
+def changes(memory: Memory, call: Call) -> Changed:
+    """A page of what changed."""
+    query: ChangesWanted = call.query
+    found = memory.changes(query.since, until=query.until, everything=query.everything)
+    end = query.cursor + query.limit
+    fields = msgspec.structs.asdict(found) | {"changes": found.changes[query.cursor : end]}
+    return Changed(**fields, next=end if end < len(found.changes) else None)
+
+
+def status(memory: Memory, call: Call) -> Status:
+    """How the space stands; what Redis said of itself is for admins alone."""
+    found = memory.status()
+    if call.caller.may("admin") or found.log.redis in _PLAIN:
+        return found
+    return msgspec.structs.replace(found, log=msgspec.structs.replace(found.log, redis="not answering"))
+
+
+def work(memory: Memory, call: Call) -> Work:
+    """What is open."""
+    query: WorkWanted = call.query
+    return memory.work(limit=query.limit)
 
 
 def position(memory: Memory, _: Call) -> Position:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from mnemolog.gateway.folding import Folded
-from mnemolog.gateway.http import bodies, reading, writing
+from mnemolog.gateway.http import bodies, reading, streams, writing
 from mnemolog.gateway.http.operation import Operation
 from mnemolog.gateway.http.problems import ID_REUSED, LOG_FULL
 from mnemolog.gateway.memory.contexts import Context
-from mnemolog.gateway.memory.facts import Facts, Link, Scenes
+from mnemolog.gateway.memory.entities import Entities, EntityStory
+from mnemolog.gateway.memory.facts import Facts, Link, SceneFacts, Scenes
 from mnemolog.gateway.memory.forgetting import Forgetting
+from mnemolog.gateway.memory.reasons import WhyNot
 from mnemolog.gateway.memory.searching import Recall
+from mnemolog.gateway.memory.standing import Status
+from mnemolog.gateway.memory.stories import Story
+from mnemolog.gateway.memory.timelines import Sessions, Timeline
+from mnemolog.gateway.memory.work import Work
 
 _OF_WRITES = (ID_REUSED, LOG_FULL)
 
@@ -126,6 +132,127 @@ _ASKING = (
     ),
     Operation(
         method="GET",
+        path="scenes/{scene:path}",
+        name="scene",
+        summary="One topic, with a page of its live facts.",
+        scope="read",
+        run=reading.scene,
+        answer=SceneFacts,
+        query=bodies.Paged,
+        reads=True,
+    ),
+    Operation(
+        method="GET",
+        path="entities",
+        name="entities",
+        summary="Everybody and everything that has a name, most told of first.",
+        scope="read",
+        run=reading.entities,
+        answer=Entities,
+        query=bodies.Page,
+        reads=True,
+    ),
+    Operation(
+        method="GET",
+        path="entities/{name:path}",
+        name="entity",
+        summary="All that is known of what goes by a name.",
+        scope="read",
+        run=reading.entity,
+        answer=EntityStory,
+        query=bodies.EntityWanted,
+        reads=True,
+    ),
+    Operation(
+        method="GET",
+        path="sessions",
+        name="sessions",
+        summary="The conversations, the newest first.",
+        scope="read",
+        run=reading.sessions,
+        answer=Sessions,
+        query=bodies.Paged,
+        reads=True,
+    ),
+    Operation(
+        method="GET",
+        path="timeline",
+        name="timeline",
+        summary="The messages, the newest first, with the facts that were taken from them.",
+        scope="read",
+        run=reading.timeline,
+        answer=Timeline,
+        query=bodies.MessagesWanted,
+        reads=True,
+    ),
+    Operation(
+        method="GET",
+        path="nodes/{node:path}/why",
+        name="why",
+        summary="Where a fact, a message or a topic comes from, and what was decided about it.",
+        scope="read",
+        run=reading.why,
+        answer=Story,
+        query=bodies.WhyWanted,
+        reads=True,
+    ),
+    Operation(
+        method="POST",
+        path="why-not",
+        name="why_not",
+        summary="Why a text is not remembered, or not in the answer to a query.",
+        scope="read",
+        run=reading.why_not,
+        answer=WhyNot,
+        query=bodies.Reading,
+        body=bodies.Missing,
+        reads=True,
+    ),
+    Operation(
+        method="GET",
+        path="changes",
+        name="changes",
+        summary="What was learned, replaced, forgotten, fades or failed between two moments.",
+        scope="read",
+        run=reading.changes,
+        answer=reading.Changed,
+        query=bodies.ChangesWanted,
+        reads=True,
+    ),
+    Operation(
+        method="GET",
+        path="status",
+        name="status",
+        summary="How far the space is, what it holds, who writes it, what an acknowledged event survives.",
+        scope="read",
+        run=reading.status,
+        answer=Status,
+        query=bodies.Reading,
+        reads=True,
+    ),
+    Operation(
+        method="GET",
+        path="work",
+        name="work",
+        summary="What is due, failed, waits for a person or could not be folded, and what models cost.",
+        scope="admin",
+        run=reading.work,
+        answer=Work,
+        query=bodies.WorkWanted,
+        reads=True,
+    ),
+    Operation(
+        method="GET",
+        path="stream",
+        name="stream",
+        summary="The changes of the memory as server-sent events, from a position on and while they come about.",
+        scope="read",
+        answer=streams.Changes,
+        query=streams.Since,
+        streamed=True,
+    ),
+    Operation(
+        method="GET",
         path="position",
         name="position",
         summary="How far the log is folded into the memory.",
@@ -173,7 +300,7 @@ _REQUESTS = (
         run=writing.confirm,
         answer=Folded,
         query=bodies.Requesting,
-        body=bodies.Named,
+        body=bodies.Repeatable,
         waits=True,
         more_problems=_OF_WRITES,
     ),
@@ -186,7 +313,7 @@ _REQUESTS = (
         run=writing.unpin,
         answer=Folded,
         query=bodies.Requesting,
-        body=bodies.Named,
+        body=bodies.Repeatable,
         waits=True,
         more_problems=_OF_WRITES,
     ),
@@ -199,7 +326,7 @@ _REQUESTS = (
         run=writing.unsupersede,
         answer=Folded,
         query=bodies.Requesting,
-        body=bodies.Named,
+        body=bodies.Repeatable,
         waits=True,
         more_problems=_OF_WRITES,
     ),
@@ -212,7 +339,7 @@ _REQUESTS = (
         run=writing.forget,
         answer=Forgetting,
         query=bodies.Requesting,
-        body=bodies.Forgetting,
+        body=bodies.Forget,
         waits=True,
         more_problems=_OF_WRITES,
     ),

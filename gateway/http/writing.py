@@ -5,12 +5,12 @@ from __future__ import annotations
 import msgspec
 
 from mnemolog.gateway.folding import Folded
-from mnemolog.gateway.http.bodies import Batch, Closing, Event, Forgetting, Named, Stating, given
+from mnemolog.gateway.http.bodies import Batch, Closing, Event, Forget, Repeatable, Stating, given
 from mnemolog.gateway.http.operation import Call
 from mnemolog.gateway.http.problems import INVALID, TOO_LARGE, Refused
 from mnemolog.gateway.http.speaking import check_session, check_unbound, speaker_of, spoken
 from mnemolog.gateway.memory import Memory
-from mnemolog.gateway.memory.forgetting import Forgetting as Forgotten
+from mnemolog.gateway.memory.forgetting import Forgetting
 from mnemolog.gateway.memory.publishing import Published
 
 
@@ -68,28 +68,28 @@ def correct(memory: Memory, call: Call) -> Folded:
 
 def confirm(memory: Memory, call: Call) -> Folded:
     """Pins a fact."""
-    body: Named = call.body
+    body: Repeatable = call.body
     check_unbound(call.caller)
     return memory.confirm(call.path["node"], event_id=body.event_id, wait_s=_wait_s(call))
 
 
 def unpin(memory: Memory, call: Call) -> Folded:
     """Takes a confirmation back."""
-    body: Named = call.body
+    body: Repeatable = call.body
     check_unbound(call.caller)
     return memory.unpin(call.path["node"], event_id=body.event_id, wait_s=_wait_s(call))
 
 
 def unsupersede(memory: Memory, call: Call) -> Folded:
     """Says that a fact still holds beside those that took its place."""
-    body: Named = call.body
+    body: Repeatable = call.body
     check_unbound(call.caller)
     return memory.unsupersede(call.path["node"], event_id=body.event_id, wait_s=_wait_s(call))
 
 
-def forget(memory: Memory, call: Call) -> Forgotten:
+def forget(memory: Memory, call: Call) -> Forgetting:
     """Retires facts, or says which it would."""
-    body: Forgetting = call.body
+    body: Forget = call.body
     check_unbound(call.caller)
     return memory.forget(wait_s=_wait_s(call), **given(body))
 
