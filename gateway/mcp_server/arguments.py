@@ -29,7 +29,8 @@ Names = Annotated[tuple[Name, ...], Meta(max_length=MAX_NAMES)]
 Time = Annotated[str, Meta(min_length=1, max_length=40, examples=["2026-03-09T10:00:00Z"])]
 Node = Annotated[str, Meta(min_length=1, max_length=MAX_ID_CHARS, description=_NODE)]
 Cursor = Annotated[
-    str, Meta(min_length=1, max_length=500, description="The `next` of the answer before, for the page that follows.")
+    str,
+    Meta(min_length=1, max_length=500, description="The `next` of the answer before, for the page that follows it."),
 ]
 EventId = Annotated[
     str,
@@ -61,6 +62,9 @@ class Publish(Arguments, frozen=True, kw_only=True):
     session: Annotated[Name | None, Meta(description="The conversation; this server's own unless given.")] = None
     speaker: Annotated[Name | None, Meta(description="A stable name or id of who said it.")] = None
     occurred_at: Annotated[Time | None, Meta(description="When it was said; now unless given.")] = None
+    last: Annotated[
+        bool, Meta(description="Whether the conversation is over: then facts are extracted from it soon.")
+    ] = False
     event_id: EventId | None = None
 
 
@@ -99,10 +103,10 @@ class Facts(Arguments, frozen=True, kw_only=True):
 
     scene: Annotated[Name | None, Meta(description="Only facts of this topic.")] = None
     subject: Annotated[Name | None, Meta(description="Only facts about this person or thing.")] = None
-    everything: Annotated[
-        bool, Meta(description="Also facts that are superseded, ended, faded, corrected or forgotten.")
-    ] = False
-    newest_first: Annotated[bool, Meta(description="The newest first, not the oldest.")] = True
+    standing: Annotated[
+        Literal["live", "past", "any"],
+        Meta(description="Facts that hold, or those that are superseded, ended, faded, corrected or forgotten."),
+    ] = "live"
     limit: Annotated[int, Meta(ge=1, le=MOST_LISTED, description="How many at most.")] = 50
     after: Cursor | None = None
     as_of: Annotated[Time | None, Meta(description=_AS_OF)] = None
@@ -148,3 +152,4 @@ class Timeline(Arguments, frozen=True, kw_only=True):
     session: Annotated[Name | None, Meta(description="Only this session.")] = None
     limit: Annotated[int, Meta(ge=1, le=MOST_LISTED, description="How many messages at most.")] = 50
     before: Cursor | None = None
+    as_of: Annotated[Time | None, Meta(description=_AS_OF)] = None

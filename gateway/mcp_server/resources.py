@@ -68,30 +68,28 @@ def read(memory: Memory, uri: str) -> types.ReadResourceResult | None:
         return None
     kind, _, key = path.partition("/")
     told = _readers().get((kind, bool(key)))
-    text = None if told is None else told(memory, unquote(key))
-    if text is None:
+    if told is None:
         return None
+    text = told(memory, unquote(key))
     return types.ReadResourceResult(contents=[types.TextResourceContents(uri=uri, text=text, mime_type=_TEXT)])
 
 
-def _readers() -> dict[tuple[str, bool], Callable[[Memory, str], str | None]]:
+def _readers() -> dict[tuple[str, bool], Callable[[Memory, str], str]]:
     return {("facts", False): _facts, ("scenes", False): _topics, ("scenes", True): _topic}
 
 
 def _facts(memory: Memory, _: str) -> str:
-    return texts.of_listed(answers.listed(memory.facts(newest_first=True, limit=MOST_LISTED)))
+    return texts.of_listed(answers.listed(memory.facts(limit=MOST_LISTED)))
 
 
 def _topics(memory: Memory, _: str) -> str:
     return texts.of_topics(answers.topic(scene) for scene in _scenes(memory))
 
 
-def _topic(memory: Memory, key: str) -> str | None:
-    found = [answers.topic(scene) for scene in _scenes(memory) if scene.scene == key]
-    if not found:
-        return None
-    facts = memory.facts(scene=key, limit=MOST_LISTED)
-    return f"{texts.of_topics(found)}\n{texts.of_listed(answers.listed(facts))}"
+def _topic(memory: Memory, key: str) -> str:
+    found = memory.scene(key, limit=MOST_LISTED)
+    facts = texts.of_listed(answers.Listed(facts=tuple(map(answers.known, found.facts)), next=found.next))
+    return f"{texts.of_topics([answers.topic(found)])}\n{facts}"
 
 
 def _scenes(memory: Memory) -> list[Scene]:

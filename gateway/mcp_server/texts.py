@@ -13,7 +13,9 @@ from mnemolog.gateway.mcp_server.answers import (
     Known,
     Listed,
     Logged,
+    Message,
     Recalled,
+    Said,
     Topic,
 )
 from mnemolog.projections.lines.rendering import head
@@ -42,6 +44,12 @@ def of_listed(answer: Listed) -> str:
     """A page of facts."""
     more = f"\nThere are more: call again with after={answer.next!r}." if answer.next else ""
     return marked(map(_known, answer.facts), "There are no such facts.") + more
+
+
+def of_said(answer: Said) -> str:
+    """A page of messages."""
+    more = f"\nThere are earlier ones: call again with before={answer.next!r}." if answer.next else ""
+    return marked((line for one in answer.messages for line in _said(one)), "Nothing was said.") + more
 
 
 def of_topics(topics: Iterable[Topic]) -> str:
@@ -79,6 +87,11 @@ def _found(one: Found) -> str:
         notes += [f"until {one.until[:10]}"] if one.until else []
         notes += [f"before that: {text}" for text in one.instead_of]
     return f"[{one.id}] {one.text} ({'; '.join(notes)})"
+
+
+def _said(one: Message) -> Iterator[str]:
+    yield f"[{one.id}] {one.said_at} {one.said_by}, in {one.session}: {one.text}"
+    yield from (f"  [{fact.id}] {fact.text}" for fact in one.facts)
 
 
 def _known(fact: Known) -> str:

@@ -64,7 +64,10 @@ def _publish(call: Call, given: arguments.Publish) -> answers.Logged:
         occurred_at=given.occurred_at,
         event_id=given.event_id,
     )
-    return answers.logged(call.memory.publish(call.caller.checked(interaction)), interaction.session)
+    published = call.memory.publish(call.caller.checked(interaction))
+    if given.last:
+        call.memory.close_session(interaction.session, occurred_at=given.occurred_at)
+    return answers.logged(published, interaction.session)
 
 
 def _recall(call: Call, given: arguments.Recall) -> answers.Recalled:
@@ -91,10 +94,9 @@ def _context(call: Call, given: arguments.Context) -> answers.InContext:
 
 def _facts(call: Call, given: arguments.Facts) -> answers.Listed:
     found = call.memory.facts(
-        everything=given.everything,
+        standing=given.standing,
         scene=given.scene,
         subject=given.subject,
-        newest_first=given.newest_first,
         limit=given.limit,
         after=given.after,
         as_of=given.as_of,
@@ -124,6 +126,11 @@ def _forget(call: Call, given: arguments.Forget) -> answers.Forgotten:
 
 def _why(call: Call, given: arguments.Why) -> explained.Explained:
     return explained.explained(call.memory.why(given.node))
+
+
+def _timeline(call: Call, given: arguments.Timeline) -> answers.Said:
+    found = call.memory.timeline(session=given.session, before=given.before, limit=given.limit, as_of=given.as_of)
+    return answers.said(found)
 
 
 TOOLS: tuple[Tool, ...] = (
@@ -244,5 +251,18 @@ TOOLS: tuple[Tool, ...] = (
         answer=explained.Explained,
         run=_why,
         text=explained.of_explained,
+    ),
+    Tool(
+        name="timeline",
+        title="What was said, in order of time",
+        description=(
+            "List messages, the newest first, page by page, each with the facts that were taken from it. Use it for "
+            "what was said recently, or in a session that recall found. Not for finding something: recall searches."
+        ),
+        arguments=arguments.Timeline,
+        answer=answers.Said,
+        run=_timeline,
+        text=texts.of_said,
+        nothing=answers.Said(messages=(), next=None),
     ),
 )
