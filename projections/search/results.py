@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from mnemolog.projections.connection import number_array
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -56,48 +58,64 @@ _COLUMNS = (
     "node_id, type, cell_type, content, session, role, speaker, occurred_at, seq, recorded_at, valid_from,"
     " valid_until, confidence, salience"
 )
-_NODE = f"SELECT {_COLUMNS}, event_id FROM nodes WHERE number = ?"
-_ID = "SELECT node_id, type, event_id FROM nodes WHERE number = ?"
+_NAMES = _COLUMNS.split(", ")
+_NODES = f"SELECT number, event_id, {_COLUMNS} FROM nodes WHERE number IN carray(?)"
 _EVIDENCE = """
-SELECT n.event_id FROM edges AS e CROSS JOIN nodes AS n ON n.node_id = e.target
-WHERE e.kind = 'derived_from' AND e.source = ? AND n.type = 'episodic' ORDER BY n.occurred_at, n.seq, n.event_id
+SELECT f.node_id, n.event_id FROM nodes AS f
+CROSS JOIN edges AS e ON e.kind = 'derived_from' AND e.source = f.node_id
+CROSS JOIN nodes AS n ON n.node_id = e.target AND n.type = 'episodic'
+WHERE f.number IN carray(?) ORDER BY n.occurred_at, n.seq, n.event_id
 """
 _SUPERSEDED = """
-SELECT e.target FROM edges AS e CROSS JOIN nodes AS n ON n.node_id = e.target
-WHERE e.kind = 'supersedes' AND e.source = ? ORDER BY n.valid_from, e.target
+SELECT f.node_id, e.target FROM nodes AS f
+CROSS JOIN edges AS e ON e.kind = 'supersedes' AND e.source = f.node_id
+CROSS JOIN nodes AS n ON n.node_id = e.target
+WHERE f.number IN carray(?) ORDER BY n.valid_from, e.target
 """
+
+
+class _Read(msgspec.Struct, frozen=True):
+    """What the file has of some nodes: their columns by number, and by node id what facts lead to."""
+
+    nodes: dict[int, tuple[str, dict[str, Any]]]
+    evidence: dict[str, list[str]]
+    superseded: dict[str, list[str]]
+
+    def said_in(self, number: int) -> list[str]:
+        """The event ids of the messages that say a node."""
+        event_id, node = self.nodes[number]
+        return [event_id] if node["type"] == "episodic" else self.evidence.get(node["node_id"], [])
 
 
 def results(con: apsw.Connection, best: Sequence[Scored], *, is_fallback: bool) -> list[Result]:
     """The nodes as they are told, in the same order."""
-    return [_result(con, scored, is_fallback=is_fallback) for scored in best]
+    read = _read(con, [number for scored in best for number in (scored.number, *scored.same)])
+    return [_result(read, scored, is_fallback=is_fallback) for scored in best]
 
 
-def _result(con: apsw.Connection, scored: Scored, *, is_fallback: bool) -> Result:
-    *values, event_id = con.execute(_NODE, (scored.number,)).get
-    fields: dict[str, Any] = dict(zip(_COLUMNS.split(", "), values, strict=True))
-    said = fields["type"] == "episodic"
-    same: list[Any] = [con.execute(_ID, (number,)).get for number in scored.same]
+def _read(con: apsw.Connection, numbers: Sequence[int]) -> _Read:
+    rows: Iterable[Any] = con.execute(_NODES, (number_array(numbers),))
+    nodes = {number: (event_id, dict(zip(_NAMES, values, strict=True))) for number, event_id, *values in rows}
+    facts = number_array([number for number, (_, node) in nodes.items() if node["type"] != "episodic"])
+    return _Read(nodes, _by_fact(con, _EVIDENCE, facts), _by_fact(con, _SUPERSEDED, facts))
+
+
+def _by_fact(con: apsw.Connection, statement: str, facts: Any) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for fact, target in con.execute(statement, (facts,)):
+        found.setdefault(fact, []).append(target)
+    return found
+
+
+def _result(read: _Read, scored: Scored, *, is_fallback: bool) -> Result:
+    _, fields = read.nodes[scored.number]
+    said = [event_id for number in (scored.number, *scored.same) for event_id in read.said_in(number)]
     return Result(
         score=scored.score,
         scores=scored.scores,
-        event_ids=tuple(
-            dict.fromkeys([*_said_in(con, fields["node_id"], fields["type"], event_id), *_all_said_in(con, same)])
-        ),
-        supersedes=() if said else _targets(con, _SUPERSEDED, fields["node_id"]),
-        same_as=tuple(node_id for node_id, _, _ in same),
+        event_ids=tuple(dict.fromkeys(said)),
+        supersedes=tuple(read.superseded.get(fields["node_id"], ())),
+        same_as=tuple(read.nodes[number][1]["node_id"] for number in scored.same),
         fallback=is_fallback,
         **fields,
     )
-
-
-def _all_said_in(con: apsw.Connection, nodes: Iterable[tuple[str, str, str]]) -> list[str]:
-    return [event_id for node in nodes for event_id in _said_in(con, *node)]
-
-
-def _said_in(con: apsw.Connection, node_id: str, node_type: str, event_id: str) -> tuple[str, ...]:
-    return (event_id,) if node_type == "episodic" else _targets(con, _EVIDENCE, node_id)
-
-
-def _targets(con: apsw.Connection, statement: str, node_id: str) -> tuple[str, ...]:
-    return tuple(found for (found,) in con.execute(statement, (node_id,)))

@@ -28,7 +28,7 @@ from mnemolog.schema.decay import confidence_at
 from mnemolog.schema.times import DAY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import apsw
     from numpy.typing import NDArray
@@ -138,10 +138,10 @@ def _pool(con: apsw.Connection, asked: Asked, embedder: Embedder, wanted: Wanted
 def _gathered(pool: _Pool, limit: int) -> list[list[int]]:
     """Stretches of candidates: turns that follow each other, and facts, each alone."""
     con, wanted = pool.con, pool.wanted
-    seeds = candidates.by_fulltext(con, pool.frequencies, pool.nodes, wanted, max(3 * limit, FULLTEXT_CANDIDATES))
+    seeds = candidates.by_fulltext(con, pool.frequencies, pool.nodes, wanted, max(limit, FULLTEXT_CANDIDATES))
     if pool.query.any():
         most = VECTOR_CANDIDATES if pool.nodes <= SMALL else VECTOR_CANDIDATES // 2
-        seeds += candidates.by_vector(con, pool.index, pool.query, wanted, max(3 * limit, most))
+        seeds += candidates.by_vector(con, pool.index, pool.query, wanted, max(limit, most))
     seeds += candidates.by_date(con, pool.asked.spans, wanted)
     if not pool.has_facts:
         return candidates.around(con, list(dict.fromkeys(seeds)), REACH)
@@ -213,14 +213,15 @@ def _known(
     pairs = [(row[f], row[m]) for f, m in candidates.sources_of(pool.con, told) if m in row]
     ties = np.array(pairs, np.intp).reshape(-1, 2)
     times = np.array([one.turn.occurred_at for one in read], np.int64)
+    surety, salience, recency = _standing(read, pool.wanted.now)
     return Known(
         linked=np.array([links.get(one.number, 0.0) for one in read], np.float32),
         outdated=np.array([one.number in outdated for one in read], np.float32),
         moment=timing.fit(pool.asked.spans, times),
         order=_order(pool.asked, read, times, scores),
-        surety=_of_facts(read, lambda one: _surety(one, pool.wanted.now)),
-        salience=_of_facts(read, lambda one: one.salience),
-        recency=_of_facts(read, lambda one: _recency(one, pool.wanted.now)),
+        surety=surety,
+        salience=salience,
+        recency=recency,
         facts=ties[:, 0],
         sources=ties[:, 1],
         sessions=_sessions(read),
@@ -243,16 +244,17 @@ def _near(pool: _Pool, read: Sequence[Candidate]) -> dict[str, NDArray[np.float3
     return near_words(pool.words, Joined.of([one.words for one in spoken]), pool.frequencies, pool.embedder)
 
 
-def _of_facts(read: Sequence[Candidate], value: Callable[[Candidate], float]) -> NDArray[np.float32]:
-    return np.array([0.0 if one.type == "episodic" else value(one) for one in read], np.float32)
+def _standing(read: Sequence[Candidate], now: int) -> NDArray[np.float32]:
+    """How sure, how salient and how recent facts are, a row each; zeros for messages."""
+    found = np.zeros((3, len(read)), np.float32)
+    facts = [row for row, one in enumerate(read) if one.type != "episodic"]
+    found[:, facts] = np.array([_worth(read[row], now) for row in facts], np.float32).reshape(-1, 3).T
+    return found
 
 
-def _surety(fact: Candidate, now: int) -> float:
-    return confidence_at(fact.confidence, fact.decay_rate, fact.last_accessed, now)
-
-
-def _recency(fact: Candidate, now: int) -> float:
-    return math.exp(-max(0, now - fact.valid_from) / DAY / _RECENT_DAYS)
+def _worth(fact: Candidate, now: int) -> tuple[float, float, float]:
+    surety = confidence_at(fact.confidence, fact.decay_rate, fact.last_accessed, now)
+    return surety, fact.salience, math.exp(-max(0, now - fact.valid_from) / DAY / _RECENT_DAYS)
 
 
 def _order(
