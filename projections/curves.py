@@ -35,7 +35,8 @@ class Curve(msgspec.Struct, frozen=True, kw_only=True):
     """The forgetting curve of a fact. Times are UTC milliseconds.
 
     `points` go in order of time from where the fact begins to beyond where it fades; where the curve leaps, two stand
-    a millisecond apart. `used` are the newest recalls that lifted it. `floor` is the confidence below which a fact has faded. `fades_at` is None for what is pinned.
+    a millisecond apart. `used` are the newest recalls that lifted it. `floor` is the confidence below which a fact has
+    faded. `fades_at` is None for what is pinned.
     """
 
     node_id: str

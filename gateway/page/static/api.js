@@ -37,7 +37,7 @@ async function send(path, options, again = true) {
 }
 
 function query(given) {
-  const kept = Object.entries(given).filter(([, value]) => value !== null && value !== undefined && value !== "" && value !== false);
+  const kept = Object.entries(given).filter(([, value]) => value !== null && value !== undefined && value !== "");
   return kept.length ? `?${new URLSearchParams(kept)}` : "";
 }
 
@@ -48,8 +48,8 @@ export const get = (path, given = {}, signal = undefined) => send(path + query(g
 export const post = (path, body, signal = undefined) =>
   send(path, { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" }, signal });
 
-// The page calls a cursor `after` and all facts `everything`, as the memory itself does.
-const listed = ({ after, everything, ...given }) => ({ ...given, ...(after ? { cursor: after } : {}), ...(everything ? { all: true } : {}) });
+// The page calls a cursor `after`, as the memory itself does.
+const listed = ({ after, ...given }) => ({ ...given, ...(after ? { cursor: after } : {}) });
 
 // One space, at the time asked about (null for now), for as long as a view is looked at.
 export function memoryOf(space, at, signal) {
@@ -60,13 +60,15 @@ export function memoryOf(space, at, signal) {
     facts: (given) => get(`${root}/facts`, { ...listed(given), ...at_ }, signal),
     scenes: (given) => get(`${root}/scenes`, { ...listed(given), ...at_ }, signal),
     entities: (given) => get(`${root}/entities`, listed(given), signal),
-    sessions: (given) => get(`${root}/sessions`, listed(given), signal),
-    timeline: (given) => get(`${root}/timeline`, listed(given), signal),
+    scene: (name, given) => get(`${root}/scenes/${part(name)}`, { ...listed(given), ...at_ }, signal),
+    sessions: (given) => get(`${root}/sessions`, { ...listed(given), ...at_ }, signal),
+    timeline: (given) => get(`${root}/timeline`, { ...listed(given), ...at_ }, signal),
     why: (node) => get(`${root}/nodes/${part(node)}/why`, at ? { now: at } : {}, signal),
+    position: () => get(`${root}/position`, {}, signal),
     status: () => get(`${root}/status`, {}, signal),
     work: () => get(`${root}/work`, {}, signal),
     recall: (body) => post(`${root}/recall`, { ...body, ...at_ }, signal),
-    whyNot: (body) => post(`${root}/why-not`, body, signal),
+    whyNot: (body) => post(`${root}/why-not`, { ...body, ...at_ }, signal),
     activity: () => get(`${own}/activity`, {}, signal),
     curve: (node) => get(`${own}/curves/${part(node)}`, at_, signal),
     graph: (name) => get(`${own}/graph`, { name, ...at_ }, signal),

@@ -5,6 +5,7 @@ import { remember } from "./actions.js";
 import { keysDialog, tokenDialog } from "./dialogs.js";
 import { byId, h, replace } from "./dom.js";
 import { listenForKeys } from "./keys.js";
+import { watch } from "./live.js";
 import { addressed, go, here, to } from "./router.js";
 import { timeBar } from "./timebar.js";
 import { fact } from "./views/fact.js";
@@ -52,6 +53,7 @@ async function show() {
   byId("space").value = place.space;
   byId("query").value = place.given.get("q") ?? "";
   navigation(place.view);
+  caughtUp();
   main.setAttribute("aria-busy", "true");
   const view = place.name ? NAMED[place.view] : SHOWN[place.view];
   const bar = showBar(place.space, at);
@@ -96,8 +98,8 @@ function trouble(error) {
 }
 
 async function chooseSpace() {
-  const { spaces } = await get("/v1/spaces");
-  const names = spaces.map((space) => space.space ?? space.name ?? space);
+  const { spaces } = await get("/v1/spaces", { limit: 200 });
+  const names = spaces.map((one) => one.space);
   replace(byId("space"), names.map((one) => h("option", { value: one }, one)));
   const { space } = here();
   if (!names.length) {
@@ -110,6 +112,9 @@ function rememberHere() {
   const { space } = here();
   if (space) remember(memoryOf(space, null, undefined), tell, show);
 }
+
+// What is shown is as new as it can be: only what comes after it is a change.
+const caughtUp = watch(async () => { const { space, given } = here(); return space && !given.get("at") ? (await memoryOf(space, null, undefined).position()).position : null; }, show);
 
 onTokenNeeded(() => tokenDialog(keepToken));
 addEventListener("hashchange", show);

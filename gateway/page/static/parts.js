@@ -11,7 +11,7 @@ const WHY_NOT_LIVE = {
 
 export const statusChip = (status) => (status === "live" ? null : h("span", { class: `chip status ${status}` }, WHY_NOT_LIVE[status] ?? status));
 
-export const kindChip = (kind) => h("span", { class: `chip kind ${kind}` }, kind);
+export const kindChip = (kind) => h("span", { class: "chip kind" }, kind);
 
 export function spanOf(fact) {
   const since = `since ${day(fact.since ?? fact.valid_from)}`;
@@ -64,8 +64,8 @@ export function paged(load, row, empty) {
 export const when = (time) => h("time", { datetime: time, title: `${day(time)}` }, ago(time));
 
 // What is drawn to a width is drawn again when that changes.
-export function fitted(draw) {
-  const holder = h("div", { class: "fitted" });
+export function fitted(name, draw) {
+  const holder = h("figure", { class: `figure ${name}` });
   let drawn = 0;
   new ResizeObserver(([entry]) => {
     const width = Math.floor(entry.contentRect.width);

@@ -4,45 +4,64 @@ import { h, s } from "../dom.js";
 import { day, plain, said } from "../text.js";
 import { to } from "../router.js";
 
-const LANE = 46, TOP = 8, BOTTOM = 26, BAR = 10;
-const CHARACTER = 7.1;
+const LANE = 44, BAR = 26, TOP = 6, BOTTOM = 24, PAD = 11;
+
+const measure = document.createElement("canvas").getContext("2d");
 
 export function chainChart(facts, current, width, now) {
+  measure.font = `650 13px ${getComputedStyle(document.body).fontFamily}`;
   const begins = facts.map((fact) => Date.parse(fact.valid_from));
   const first = Math.min(...begins);
   const last = Math.max(now, ...facts.map((fact) => Date.parse(fact.valid_until ?? fact.valid_from)));
-  const x = (time) => 6 + ((time - first) / Math.max(1, last - first)) * (width - 12);
-  const row = new Map(facts.map((fact, place) => [fact.node_id, place]));
-  const middle = (place) => TOP + place * LANE + 28;
+  const x = (time) => 1 + ((time - first) / Math.max(1, last - first)) * (width - 2);
+  const y = (place) => TOP + place * LANE;
+  const rowOf = new Map(facts.map((fact, place) => [fact.node_id, place]));
   const height = TOP + facts.length * LANE + BOTTOM;
-  const bars = facts.map((fact, place) => bar(fact, place, { x, middle, width, last, isHere: fact.node_id === current }));
-  const arrows = facts.filter((fact) => row.has(fact.superseded_by)).map((fact) => {
-    const from = x(Date.parse(fact.valid_until ?? fact.valid_from));
-    const y1 = middle(row.get(fact.node_id)) + BAR / 2, y2 = middle(row.get(fact.superseded_by)) - BAR / 2 - 4;
-    return s("path", { class: "arrow", d: `M${from} ${y1}V${y2}`, "marker-end": "url(#head)" });
+  const spans = facts.map((fact) => {
+    const from = Math.min(x(Date.parse(fact.valid_from)), width - 7);
+    return [from, Math.max(from + 6, x(fact.valid_until ? Date.parse(fact.valid_until) : last))];
   });
-  return h("figure", { class: "figure chain" },
+  const arrows = facts.flatMap((fact, place) => (rowOf.has(fact.superseded_by) ? [arrow(spans, y, place, rowOf.get(fact.superseded_by), width)] : []));
+  return [
     s("svg", { class: "chart", viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": facts.map((fact) => plain(fact.content)).join(" → ") },
-      s("defs", {}, s("marker", { id: "head", viewBox: "0 0 8 8", refX: 4, refY: 6, markerWidth: 8, markerHeight: 8, orient: "0" }, s("path", { class: "head", d: "M1 1 4 7 7 1Z" }))),
-      s("line", { class: "axis", x1: 0, x2: width, y1: height - BOTTOM + 4, y2: height - BOTTOM + 4 }),
-      arrows, bars,
-      [[first, "start"], [last, "end"]].map(([time, anchor]) => s("text", { class: "tick", x: anchor === "start" ? 6 : width - 6, y: height - 6, "text-anchor": anchor }, time === now ? "now" : day(time)))),
-    h("ol", { class: "hidden" }, facts.map((fact) => h("li", {}, h("a", { href: to("facts", fact.node_id) }, said(fact.content)), ` ${span(fact)}`))));
+      s("defs", {}, s("marker", { id: "head", viewBox: "0 0 8 8", refX: 4, refY: 7, markerWidth: 8, markerHeight: 8, orient: "0" }, s("path", { class: "head", d: "M0.5 1 4 7 7.5 1Z" }))),
+      facts.map((fact, place) => bar(fact, spans[place], y(place), width, fact.node_id === current)), arrows,
+      s("line", { class: "axis", x1: 0, x2: width, y1: height - BOTTOM + 2, y2: height - BOTTOM + 2 }),
+      [[first, "start"], [last, "end"]].map(([time, anchor]) => s("text", { class: "tick", x: anchor === "start" ? 0 : width, y: height - 5, "text-anchor": anchor }, Math.abs(time - Date.now()) < 60_000 ? "now" : day(time)))),
+    h("ol", { class: "hidden" }, facts.map((fact) => h("li", {}, h("a", { href: to("facts", fact.node_id) }, said(fact.content)), ` ${span(fact)}`))),
+  ];
 }
 
-function bar(fact, place, { x, middle, width, last, isHere }) {
-  const from = x(Date.parse(fact.valid_from));
-  const until = Math.max(from + 4, x(fact.valid_until ? Date.parse(fact.valid_until) : last));
-  const most = Math.max(14, Math.floor((width - 12) / CHARACTER));
-  const label = short(plain(fact.content), most);
-  const wide = label.length * CHARACTER;
-  const at = Math.max(0, Math.min(from, width - 6 - wide));
+function arrow(spans, y, from, to_, width) {
+  const down = to_ > from;
+  const x = Math.max(6, Math.min(width - 6, Math.max(spans[to_][0] + 6, Math.min(spans[from][1] - 6, spans[to_][1] - 6))));
+  return s("path", { class: "arrow", d: `M${x} ${down ? y(from) + BAR : y(from)}V${down ? y(to_) - 1 : y(to_) + BAR + 1}`, "marker-end": down ? "url(#head)" : null });
+}
+
+function bar(fact, [from, until], y, width, isHere) {
+  const { label, at, inside } = placed(fact, from, until, width);
   return s("a", { href: to("facts", fact.node_id), class: `bar ${fact.status}${isHere ? " here" : ""}`, "aria-hidden": "true", tabindex: -1 },
     s("title", {}, `${plain(fact.content)} ${span(fact)}`),
-    s("text", { x: at, y: middle(place) - 11 }, label),
-    s("rect", { x: from, y: middle(place) - BAR / 2, width: until - from, height: BAR, rx: BAR / 2 }));
+    s("rect", { x: from, y, width: until - from, height: BAR, rx: 7 }),
+    s("text", { class: inside ? "inside" : null, x: at, y: y + BAR / 2 + 4.5 }, label));
 }
 
-const short = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
+// The words stand in the bar where they fit, else beside it, where there is more room; else what differs stands alone.
+function placed(fact, from, until, width) {
+  const text = plain(fact.content);
+  const wide = measure.measureText(text).width;
+  if (wide <= until - from - 2 * PAD) return { label: text, at: from + PAD, inside: true };
+  const rooms = [[until - from - 2 * PAD, from + PAD, true], [width - until - PAD, until + PAD, false], [from - PAD, null, false]];
+  const [room, at, inside] = rooms.reduce((best, one) => (one[0] > best[0] ? one : best));
+  const fits = measure.measureText(text).width <= room;
+  const label = cut(fits || !fact.slot ? text : plain(fact.object), room);
+  return { label, at: at ?? from - PAD - measure.measureText(label).width, inside };
+}
+
+function cut(text, room) {
+  let label = text;
+  while (label.length > 1 && measure.measureText(label).width > room) label = `${label.replace(/…$/, "").slice(0, -1)}…`;
+  return label;
+}
 
 const span = (fact) => `(${day(fact.valid_from)} – ${fact.valid_until ? day(fact.valid_until) : fact.status === "live" ? "now" : fact.status})`;

@@ -33,7 +33,7 @@ export function curveChart(curve, width) {
       "text-anchor": place === 0 ? "start" : place === all.length - 1 ? "end" : "middle",
     }, day(time))),
   );
-  return h("figure", { class: "figure" }, chart, h("figcaption", {}, told(curve)));
+  return [chart, h("figcaption", {}, told(curve))];
 }
 
 function marks(curve, x, y, width, now, first, last) {

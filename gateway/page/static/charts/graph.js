@@ -12,13 +12,14 @@ export function graphChart(graph, width) {
   const centre = { x: cx, y: cy };
   const edges = graph.edges.filter((edge) => places.has(edge.source) && places.has(edge.target)).map((edge) =>
     line(places.get(edge.source), places.get(edge.target), edge.kind === "entity" ? "mentions" : "supersedes"));
-  return h("figure", { class: "figure graph" },
+  return [
     s("svg", { class: "chart", viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": `${plain(graph.name)}: ${graph.facts.length} facts and ${graph.entities.length} other names` },
       graph.facts.map((fact) => line(centre, places.get(fact.node_id), fact.about ? "about" : "")), edges,
       graph.facts.map((fact) => factDot(fact, places.get(fact.node_id))),
       graph.entities.map((entity) => entityDot(entity, places.get(entity.entity_id), cx)),
       s("g", { class: "centre" }, s("circle", { cx, cy, r: 30 }), s("text", { x: cx, y: cy + 4, "text-anchor": "middle" }, short(plain(graph.name), 9)), s("title", {}, plain(graph.name)))),
-    h("figcaption", {}, caption(graph)));
+    h("figcaption", {}, caption(graph)),
+  ];
 }
 
 // Facts that mention the same name stand together, and the name stands outside of their middle.
@@ -54,7 +55,7 @@ function factDot(fact, place) {
 function entityDot(entity, place, cx) {
   const anchor = Math.abs(place.x - cx) < 40 ? "middle" : place.x > cx ? "start" : "end";
   const shift = anchor === "start" ? 10 : anchor === "end" ? -10 : 0;
-  return s("a", { href: to("names", entity.name), class: `entity ${entity.kind}` },
+  return s("a", { href: to("names", entity.name), class: `entity kind-${entity.kind}` },
     s("circle", { cx: place.x, cy: place.y, r: 4 + Math.min(4, entity.facts) }),
     s("text", { x: place.x + shift, y: place.y + (anchor === "middle" ? (Math.sin(place.turn) > 0 ? 22 : -13) : 4), "text-anchor": anchor }, short(plain(entity.name), 18)),
     s("title", {}, `${plain(entity.name)} (${entity.kind})`));

@@ -20,8 +20,8 @@ export async function fact({ memory, name, at, tell, refresh }) {
       told.note ? h("span", {}, told.note) : null),
     at ? null : actionsFor(memory, told, tell, refresh),
     section("Where it comes from", h("ul", { class: "evidence" }, story.said.map(evidence)), story.said.length ? null : nothing("It was told to the memory itself.")),
-    chain.length > 1 ? section("What it was, what it became", fitted((width) => chainChart(chain, told.node_id, width, at ? Date.parse(at) : Date.now()))) : null,
-    section("How sure", fitted((width) => curveChart(curve, width))),
+    chain.length > 1 ? section("What it was, what it became", fitted("chain", (width) => chainChart(chain, told.node_id, width, at ? Date.parse(at) : Date.now()))) : null,
+    section("How sure", fitted("curve", (width) => curveChart(curve, width))),
     decisions(story), extraction(story), answers(story),
     h("p", { class: "quiet id" }, told.node_id),
   ];
@@ -39,7 +39,8 @@ function actionsFor(memory, told, tell, refresh) {
   if (told.status === "forgotten" || told.status === "corrected") return null;
   return h("div", { class: "actions" },
     button("Correct…", () => correct(memory, told, tell, refresh), "secondary"),
-    told.pinned ? button("Let it fade…", () => decide(memory, told, "unpin", tell, refresh), "secondary") : button("Confirm…", () => decide(memory, told, "confirm", tell, refresh), "secondary"),
+    told.pinned ? button("Let it fade…", () => decide(memory, told, "unpin", tell, refresh), "secondary") : null,
+    !told.pinned && told.status !== "superseded" ? button("Confirm…", () => decide(memory, told, "confirm", tell, refresh), "secondary") : null,
     told.status === "superseded" ? button("Still true…", () => decide(memory, told, "unsupersede", tell, refresh), "secondary") : null,
     button("Forget…", () => forget(memory, told, tell, refresh), "secondary quiet-danger"));
 }
@@ -51,7 +52,7 @@ const evidence = (message) => h("li", {}, h("a", { class: "message", href: to("m
 function decisions(story) {
   const items = [
     ...story.verdicts.map((verdict) => h("li", {},
-      h("span", {}, verdict.judge === "person" ? "A person" : engineOf(verdict.conclusion), " judged: ", h("strong", {}, RULINGS[verdict.ruling] ?? verdict.ruling), verdict.kind ? ` (${verdict.kind})` : "", verdict.state === "in_force" ? "" : `, ${verdict.state.replace("_", " ")}`),
+      h("span", {}, verdict.judge === "person" ? "A person" : engineOf(verdict.conclusion), " judged: ", h("strong", {}, RULINGS[verdict.ruling] ?? verdict.ruling), verdict.kind ? ` (${verdict.kind})` : "", verdict.state === "in_force" ? "" : `, ${verdict.state.replace("_", " ")}`, `, ${moment(timeOf(verdict.position))}`),
       h("a", { href: to("facts", verdict.other) }, said(verdict.other_content, { most: 200 })))),
     ...story.requests.map((request) => h("li", {}, h("span", {}, `A person: ${request.kind}`, request.at ? `, ${moment(request.at)}` : ""), request.text ? said(request.text, { most: 300 }) : null)),
   ];
@@ -70,11 +71,13 @@ function extraction(story) {
   if (!found) return null;
   const { outcome } = found;
   return section("Extracted by", h("dl", { class: "facts-of" },
-    pair("Engine", engineOf(found)), pair("Recorded", outcome.event_id),
+    pair("Engine", engineOf(found)), pair("Recorded", moment(timeOf(outcome.position))), pair("Outcome", outcome.event_id),
     outcome.calls ? pair("Tokens", `${outcome.tokens_in.toLocaleString("en")} in, ${outcome.tokens_out.toLocaleString("en")} out, $${outcome.cost_usd.toFixed(4)}`) : null,
     pair("Took", `${found.took_ms} ms`)),
   found.raw ? h("details", {}, h("summary", {}, "Its reply"), h("pre", {}, said(found.raw))) : null);
 }
+
+const timeOf = (position) => Number(position.split("-")[0]);
 
 const pair = (name, value) => [h("dt", {}, name), h("dd", {}, value)];
 

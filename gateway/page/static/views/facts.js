@@ -1,27 +1,40 @@
 // All facts, a page at a time.
 
 import { h } from "../dom.js";
-import { to } from "../router.js";
+import { go, to } from "../router.js";
 import { button, factRow, heading, paged } from "../parts.js";
 import { forget } from "../actions.js";
 
-export async function facts({ memory, at, given, tell, refresh }) {
-  const all = given.get("all") === "1";
-  const until = at ? Date.parse(at) : Infinity;
-  // Of a past time the oldest come first where all are asked for: what was not said yet stands at the end, and ends it.
+const STANDINGS = [["live", "Current"], ["past", "Past"], ["any", "All"]];
+const KINDS = ["fact", "plan", "preference", "decision", "task", "risk", "procedure", "opinion"];
+const LEADS = {
+  live: "What is true, and how sure the memory is.",
+  past: "What is not true any more, has faded, or was never true: nothing is lost.",
+  any: "All that was ever learned.",
+};
+
+export async function facts({ memory, given, tell, refresh }) {
+  const standing = LEADS[given.get("standing")] ? given.get("standing") : "live";
+  const kind = KINDS.includes(given.get("kind")) ? given.get("kind") : null;
   const load = async (after) => {
-    const page = await memory.facts({ newest_first: !(all && at), everything: all, limit: 50, after });
-    const known = page.facts.filter((fact) => Date.parse(fact.occurred_at) <= until);
-    return { items: known, after: known.length < page.facts.length ? null : page.next };
+    const page = await memory.facts({ standing, cell_type: kind, limit: 50, after });
+    return { items: page.facts, after: page.next };
   };
-  const list = paged(load, factRow, all ? "Nothing has been learned yet." : "Nothing is known for true at this time.");
+  const list = paged(load, factRow, "There is nothing of the kind at this time.");
   await list.ready;
   return [
-    heading("Facts", all ? "All that was ever learned, with what is not true any more." : "What is true, and how sure the memory is.",
-      button("Forget…", () => forget(memory, undefined, tell, refresh), "secondary")),
-    h("div", { class: "filters", role: "group", "aria-label": "Which facts" }, choice("Current", to("facts"), !all), choice("With the past", to("facts", "", { all: "1" }), all)),
+    heading("Facts", LEADS[standing], button("Forget…", () => forget(memory, undefined, tell, refresh), "secondary")),
+    h("div", { class: "filters-row" },
+      h("div", { class: "filters", role: "group", "aria-label": "Which facts" }, STANDINGS.map(([one, label]) =>
+        h("a", { href: to("facts", "", { standing: one === "live" ? null : one, kind }), class: "choice", "aria-current": one === standing ? "true" : null }, label))),
+      kinds(standing, kind)),
     list.element,
   ];
 }
 
-const choice = (label, href, isChosen) => h("a", { href, class: "choice", "aria-current": isChosen ? "true" : null }, label);
+function kinds(standing, kind) {
+  const select = h("select", { class: "kinds", "aria-label": "Kind", onchange: (event) => go(to("facts", "", { standing: standing === "live" ? null : standing, kind: event.target.value })) },
+    h("option", { value: "" }, "Every kind"), KINDS.map((one) => h("option", { value: one }, one)));
+  select.value = kind ?? "";
+  return select;
+}

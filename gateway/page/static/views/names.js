@@ -8,7 +8,7 @@ import { graphChart } from "../charts/graph.js";
 
 const nameRow = (entity) => h("li", {}, h("a", { class: "row", href: to("names", entity.name), "data-row": true },
   h("span", { class: "row-main" }, said(entity.name, { most: 200 }),
-    h("span", { class: "row-meta" }, entity.kinds.map((kind) => h("span", { class: `chip kind ${kind}` }, kind)), h("span", {}, counts(entity))))));
+    h("span", { class: "row-meta" }, entity.kinds.map((kind) => h("span", { class: "chip kind" }, kind)), h("span", {}, counts(entity))))));
 
 function counts(entity) {
   const told = [[entity.about, "fact", "about"], [entity.mentioned, "fact", "naming"], [entity.spoken, "message", "from"]];
@@ -28,7 +28,7 @@ export async function names({ memory }) {
 export async function name({ memory, name: given, at }) {
   const graph = await memory.graph(given);
   const load = async (after) => {
-    const page = await memory.facts({ subject: graph.name, newest_first: true, limit: 30, after });
+    const page = await memory.facts({ subject: graph.name, limit: 30, after });
     return { items: page.facts, after: page.next };
   };
   const list = paged(load, factRow, "Nothing is known for true about it at this time.");
@@ -36,7 +36,7 @@ export async function name({ memory, name: given, at }) {
   return [
     h("p", { class: "trail" }, h("a", { href: to("names") }, "Names")),
     heading(said(graph.name), [graph.kinds.join(", "), at ? " as known for that time" : ""].join("") || null),
-    graph.facts.length ? section("Around it", fitted((width) => graphChart(graph, width))) : nothing("No facts name it at this time."),
+    graph.facts.length ? section("Around it", fitted("graph", (width) => graphChart(graph, width))) : nothing("No facts name it at this time."),
     section("Facts about it", list.element),
   ];
 }

@@ -7,7 +7,7 @@ import { factRow, heading, more, nothing, rows, section } from "../parts.js";
 import { sceneCard } from "./scenes.js";
 
 export async function overview({ memory, at, later }) {
-  const [facts, scenes] = await Promise.all([memory.facts({ newest_first: true, limit: 12 }), memory.scenes({ limit: 6 })]);
+  const [facts, scenes] = await Promise.all([memory.facts({ limit: 12 }), memory.scenes({ limit: 6 })]);
   const lead = h("span", {}, at ? "What was true then." : "What is true now.");
   const names = h("div", { class: "names-box" });
   const work = h("div", { class: "work-box" });

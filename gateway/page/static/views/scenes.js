@@ -21,17 +21,20 @@ export async function scenes({ memory, at }) {
   return [heading("Scenes", at ? "The topics of then, with their summaries." : "The topics that facts group under, with their summaries."), list.element];
 }
 
+const NOT_THERE = [400, 404, 422];
+
 export async function scene({ memory, name, at }) {
+  const first = await memory.scene(name, { limit: 50 }).catch((error) => { if (NOT_THERE.includes(error.status)) return null; throw error; });
   const load = async (after) => {
-    const page = await memory.facts({ scene: name, newest_first: true, limit: 50, after });
+    const page = after ? await memory.facts({ scene: name, limit: 50, after }) : first ?? { facts: [], next: null };
     return { items: page.facts, after: page.next };
   };
   const list = paged(load, factRow, "Nothing is known for true of it at this time.");
-  const story = at ? null : await memory.why(name).catch((error) => { if (error.status === 404 || error.status === 422 || error.status === 400) return null; throw error; });
   await list.ready;
   return [
     h("p", { class: "trail" }, h("a", { href: to("scenes") }, "Scenes")),
-    heading(said(name), story ? said(story.scene.summary) : null),
+    heading(said(name), first?.summary ? said(first.summary) : null),
+    first?.stale ? h("p", { class: "quiet" }, at ? "Told by its most salient facts." : "Facts have changed since this summary was made; a new one follows.") : null,
     section("Facts", list.element),
   ];
 }

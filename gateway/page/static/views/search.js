@@ -15,7 +15,7 @@ export async function search({ memory, given, at }) {
   const found = await memory.recall({ query, limit: 20, record: false });
   return [
     heading(said(query, { most: 200 }), `${found.results.length ? `${found.results.length} answers` : "Nothing relevant"} in ${Math.round(found.took_ms)} ms${at ? ", as of then" : ""}.`),
-    found.results.length ? [h("ol", { class: "rows results" }, found.results.map(result)), legend(found.results)] : nothing("Nothing in this memory answers it."),
+    found.results.length ? [legend(found.results), h("ol", { class: "rows results" }, found.results.map(result))] : nothing("Nothing in this memory answers it."),
     section("Something missing?", whyNot(memory, query)),
   ];
 }
@@ -24,7 +24,7 @@ function result(one) {
   const isMessage = one.type === "episodic";
   return h("li", {}, h("a", { class: "row", href: to(isMessage ? "messages" : "facts", one.node_id), "data-row": true },
     h("span", { class: "row-main" }, said(one.content, { most: 500 }),
-      h("span", { class: "row-meta" }, isMessage ? h("span", { class: "chip kind message-kind" }, "message") : kindChip(one.cell_type),
+      h("span", { class: "row-meta" }, isMessage ? h("span", { class: "chip kind" }, "message") : kindChip(one.cell_type),
         isMessage ? h("span", {}, said(one.speaker ?? one.role), `, ${day(one.occurred_at)}`) : h("span", {}, `since ${day(one.since ?? one.valid_from)}`),
         one.replaced?.length ? h("span", { class: "quiet" }, "before that: ", said(one.replaced.at(-1).content, { most: 100 })) : null),
       armBars(one.scores, ARMS)),
@@ -54,6 +54,8 @@ function whyNot(memory, query) {
 }
 
 function reasons(answer) {
-  const found = answer.reasons ?? answer.candidates ?? [];
-  return found.length ? h("ul", { class: "plain" }, found.map((one) => h("li", {}, one.content ? said(one.content, { most: 200 }) : null, h("span", {}, one.detail || one.reason || one.told || "")))) : nothing("Nothing like it was ever said.");
+  return h("ul", { class: "plain after" }, answer.findings.map((one) => h("li", {},
+    h("strong", {}, one.reason.replaceAll("_", " ")),
+    one.content ? (one.node_id ? h("a", { href: to(one.kind === "message" ? "messages" : "facts", one.node_id) }, said(one.content, { most: 200 })) : said(one.content, { most: 200 })) : null,
+    one.detail ? h("span", {}, said(one.detail, { most: 400 })) : null)));
 }

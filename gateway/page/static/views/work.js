@@ -10,31 +10,33 @@ const tile = (name, value, note, state = "") => h("li", { class: `tile ${state}`
 
 export async function work({ memory }) {
   const [found, status] = await Promise.all([memory.work(), memory.status()]);
-  const lag = found.lag_events ?? status.lag_events;
-  const spent = Object.entries(status.spent_by_day).map(([date, one]) => ({ date, ...one })).slice(-30);
+  const lag = found.lag_events;
+  const due = Object.values(found.due).reduce((sum, one) => sum + one, 0);
+  const spent = Object.entries(found.spent_by_day).map(([date, one]) => ({ date, ...one })).slice(-30);
   return [
     heading("Work", `Position ${status.position}. An acknowledged message survives ${DURABILITY[status.durability] ?? "what Redis is set to"}.`),
     h("ul", { class: "tiles" },
-      tile("Lag", lag === null || lag === undefined ? "–" : Number(lag).toLocaleString("en"), lag === null || lag === undefined ? "Redis is not running" : "events not folded yet", lag > 1000 ? "warn" : ""),
-      tile("Due", status.jobs.due, Object.entries(status.jobs_by_kind).map(([kind, jobs]) => `${jobs.due} ${kind}`).join(", ")),
-      tile("Failed", status.jobs.failed, status.jobs.failed ? "wait to be requeued" : "none", status.jobs.failed ? "bad" : ""),
-      tile("Held verdicts", found.verdicts?.length ?? 0, found.verdicts?.length ? "wait for a person" : "none", found.verdicts?.length ? "warn" : ""),
-      tile("Dead letters", status.dead_letters, status.dead_letters ? "could not be understood" : "none", status.dead_letters ? "bad" : ""),
-      tile("Cost", `$${spent.reduce((sum, one) => sum + one.cost_usd, 0).toFixed(2)}`, `${count(spent.reduce((sum, one) => sum + one.tokens_in + one.tokens_out, 0), "token")}, ${count(spent.reduce((sum, one) => sum + one.calls, 0), "call")}`),
+      tile("Lag", lag === null ? "–" : Number(lag).toLocaleString("en"), lag === null ? `Redis is ${found.redis}` : "events not folded yet", lag > 1000 ? "warn" : ""),
+      tile("Due", due, due ? Object.entries(found.due).filter(([, one]) => one).map(([kind, one]) => `${one} ${kind}`).join(", ") : "all is done"),
+      tile("Failed", found.failed, found.failed ? "wait to be requeued" : "none", found.failed ? "bad" : ""),
+      tile("Held verdicts", found.held, found.held ? "wait for a person" : "none", found.held ? "warn" : ""),
+      tile("Dead letters", found.dead_letters, found.dead_letters ? "could not be understood" : "none", found.dead_letters ? "bad" : ""),
+      tile("Cost", `$${found.spent.cost_usd.toFixed(2)}`, `${count(found.spent.tokens_in + found.spent.tokens_out, "token")}, ${count(found.spent.calls, "call")}`),
       tile("Writer", status.writer.renewed_s_ago === null ? "not running" : status.writer.host, status.writer.renewed_s_ago === null ? "start it with mnemolog up" : `renewed ${status.writer.renewed_s_ago} s ago`, status.writer.renewed_s_ago === null ? "warn" : "")),
     spent.some((one) => one.tokens_in + one.tokens_out) ? section("Tokens by day", dayBars(spent, (one) => one.tokens_in + one.tokens_out, (one) => `${one.date}: ${count(one.tokens_in + one.tokens_out, "token")}, $${one.cost_usd.toFixed(4)}`)) : null,
-    section("Verdicts that wait for you", list(found.verdicts, verdict, "None."), found.verdicts?.length ? command("mnemolog verdicts approve") : null),
-    section("Failed jobs", list(found.failed, job, "None."), found.failed?.length ? command("mnemolog jobs requeue --failed") : null),
-    section("Due", list(found.due, job, "Everything is done.")),
-    section("Dead letters", list(found.dead_letters, letter, "None."), found.dead_letters?.length ? command("mnemolog dead-letters requeue") : null),
+    waiting("Verdicts that wait for you", found.held_verdicts, verdict, "mnemolog verdicts approve"),
+    waiting("Failed jobs", found.failed_jobs, job, "mnemolog jobs requeue --failed"),
+    waiting("Dead letters", found.parked, letter, "mnemolog dead-letters requeue"),
+    waiting("Due", found.due_jobs, job),
+    found.held + found.failed + found.dead_letters + due ? null : section("", nothing("Everything is done, and nothing waits for you.")),
   ];
 }
 
 const DURABILITY = { power: "a power cut", process: "the death of any process, not a power cut", nothing: "nothing: Redis keeps no append-only file" };
 
-const list = (items, row, empty) => (items?.length ? h("ul", { class: "plain" }, items.map(row)) : nothing(empty));
-
-const command = (line) => h("p", { class: "quiet" }, "On the command line: ", h("code", {}, line));
+const waiting = (title, items, row, line) => (items?.length
+  ? section(title, h("ul", { class: "plain" }, items.map(row)), line ? h("p", { class: "quiet after" }, "On the command line: ", h("code", {}, line)) : null)
+  : null);
 
 const verdict = (one) => h("li", {}, h("span", {}, one.ruling, one.kind ? ` (${one.kind})` : "", " about ", said(one.subject)),
   h("a", { href: to("facts", one.first) }, said(one.first_content, { most: 200 })), h("a", { href: to("facts", one.second) }, said(one.second_content, { most: 200 })));
