@@ -126,22 +126,25 @@ def _listed(folder: Path) -> list[int]:
     return sorted({int(match[1]) for match in matches if match})
 
 
-def _plain(folder: Path, number: int) -> Path:
+def plain_file(folder: Path, number: int) -> Path:
+    """Where a segment is that is not packed."""
     return folder / f"{number:08d}.jsonl"
 
 
-def _packed(folder: Path, number: int) -> Path:
+def packed_file(folder: Path, number: int) -> Path:
+    """Where a segment is that is packed."""
     return folder / f"{number:08d}.jsonl.gz"
 
 
-def _seal_file(folder: Path, number: int) -> Path:
+def seal_file(folder: Path, number: int) -> Path:
+    """Where the record of a packed segment is."""
     return folder / f"{number:08d}.json"
 
 
 def _open_segment(folder: Path, number: int) -> IO[bytes] | gzip.GzipFile:
     # Sealing puts the packed file in place before it removes the plain one: between two looks one of them is there.
     for _ in range(2):
-        for path in (_packed(folder, number), _plain(folder, number)):
+        for path in (packed_file(folder, number), plain_file(folder, number)):
             try:
                 return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
             except FileNotFoundError:
@@ -201,7 +204,7 @@ def entry(folder: Path, position: Position) -> Entry | None:
 def seal_of(folder: Path, number: int) -> Seal | None:
     """What is recorded of a sealed segment; None for one that is not sealed yet."""
     try:
-        return msgspec.json.decode(_seal_file(folder, number).read_bytes(), type=Seal)
+        return msgspec.json.decode(seal_file(folder, number).read_bytes(), type=Seal)
     except FileNotFoundError:
         return None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -263,19 +266,19 @@ class ArchiveWriter:
         last = last_entry(folder)
         self.end = last.position if last else START
         self._number = max(numbers(folder), default=1)
-        if _packed(folder, self._number).exists():
+        if packed_file(folder, self._number).exists():
             self._number += 1
         self._file = self._opened(self._number)
         self._size = os.fstat(self._file).st_size
         self._cut_torn_tail()
 
     def _opened(self, number: int) -> int:
-        file = os.open(_plain(self.folder, number), os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        file = os.open(plain_file(self.folder, number), os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         _sync_folder(self.folder)
         return file
 
     def _cut_torn_tail(self) -> None:
-        whole = _plain(self.folder, self._number).read_bytes().rfind(b"\n") + 1
+        whole = plain_file(self.folder, self._number).read_bytes().rfind(b"\n") + 1
         if whole != self._size:
             os.ftruncate(self._file, whole)
             self._size = whole
@@ -325,8 +328,16 @@ class ArchiveWriter:
     def unsealed(self) -> list[int]:
         """The segments that are full and not sealed yet."""
         return [
-            number for number in numbers(self.folder) if number < self._number and _plain(self.folder, number).exists()
+            number
+            for number in numbers(self.folder)
+            if number < self._number and plain_file(self.folder, number).exists()
         ]
+
+    def reopen(self) -> None:
+        """Goes on with the open segment after another file was put in its place."""
+        os.close(self._file)
+        self._file = self._opened(self._number)
+        self._size = os.fstat(self._file).st_size
 
     def close(self) -> None:
         """Syncs and closes the open segment."""
@@ -337,18 +348,19 @@ class ArchiveWriter:
 def seal(folder: Path, number: int) -> Seal:
     """Compresses a full segment, records its count and hash, and removes the plain file. May be repeated."""
     positions = [entry.position for entry in _segment_entries(folder, number, is_last=False)]
-    plain = _plain(folder, number)
+    plain = plain_file(folder, number)
     packed = gzip.compress(plain.read_bytes(), compresslevel=5, mtime=0)
-    sealed = _seal(positions, packed)
+    sealed = seal_for(positions, packed)
     # The order matters: a reader that finds the packed file may trust its seal.
-    _write_whole(_seal_file(folder, number), msgspec.json.encode(sealed))
-    _write_whole(_packed(folder, number), packed)
+    write_whole(seal_file(folder, number), msgspec.json.encode(sealed))
+    write_whole(packed_file(folder, number), packed)
     plain.unlink()
     _sync_folder(folder)
     return sealed
 
 
-def _seal(positions: list[Position], packed: bytes) -> Seal:
+def seal_for(positions: list[Position], packed: bytes) -> Seal:
+    """The record of a segment with entries at these positions, packed so."""
     return Seal(
         entries=len(positions),
         first=str(positions[0]),
@@ -357,7 +369,8 @@ def _seal(positions: list[Position], packed: bytes) -> Seal:
     )
 
 
-def _write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes) -> None:
+    """Puts a file in its place with these bytes, on the disk, whole or not at all."""
     beside = path.with_name(path.name + ".tmp")
     with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(data)
@@ -418,13 +431,13 @@ def _disorder(number: int, positions: list[Position]) -> list[str]:
 
 def _seal_problems(folder: Path, number: int, positions: list[Position]) -> list[str]:
     """What is wrong between a sealed segment and its seal. Until it is packed, a segment is not sealed."""
-    packed, record = _packed(folder, number), _seal_file(folder, number)
+    packed, record = packed_file(folder, number), seal_file(folder, number)
     if not packed.exists():
         return []
     sealed = seal_of(folder, number)
     if sealed is None:
         return [f"{packed.name}: its seal {record.name} is missing"]
-    found = _seal(positions, packed.read_bytes())
+    found = seal_for(positions, packed.read_bytes())
     if found.sha256 != sealed.sha256:
         return [f"{packed.name}: its SHA-256 differs from the recorded one"]
     return [] if found == sealed else [f"{record.name}: it tells of other entries than the segment holds"]

@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar
 import msgspec
 
 from mnemolog.schema.cells import MAX_SENTENCE_CHARS, Name, Ruling
+from mnemolog.schema.controls import Decided
 from mnemolog.schema.events import Id, Offset, Payload, TimeMs
 from mnemolog.schema.outcomes import ExtractedCell, JobKey
 from mnemolog.schema.recalls import MAX_ANSWERS, Answer
@@ -28,9 +29,14 @@ class Statement(Payload, frozen=True, kw_only=True):
 
 
 class FactRemembered(Statement, frozen=True, kw_only=True):
-    """A person wants this remembered: believed fully, salience 1."""
+    """A person wants this remembered: believed fully, salience 1.
+
+    `decided` is what is left of the fact that it corrected, where that was erased.
+    """
 
     TYPE: ClassVar[str] = "fact_remembered"
+
+    decided: Decided = ()
 
 
 class FactCorrected(Statement, frozen=True, kw_only=True):

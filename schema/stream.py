@@ -20,6 +20,26 @@ RawFields = Mapping[bytes, bytes]
 #: Redis weighs so many nodes of a stream, about 100 entries each, and takes the rest to be like them.
 MEMORY_SAMPLES = 500
 
+#: KEYS[1] is the stream; ARGV: the id and the bytes of its first entry, and the name of the field.
+_BEGIN_AT = """
+local later, top = {}, false
+if redis.call('EXISTS', KEYS[1]) == 1 then
+    later = redis.call('XRANGE', KEYS[1], ARGV[1], '+')
+    local info = redis.call('XINFO', 'STREAM', KEYS[1])
+    for i = 1, #info, 2 do
+        if info[i] == 'last-generated-id' then top = info[i + 1] end
+    end
+    redis.call('DEL', KEYS[1])
+end
+redis.call('XADD', KEYS[1], ARGV[1], ARGV[3], ARGV[2])
+for _, entry in ipairs(later) do
+    if entry[1] ~= ARGV[1] then redis.call('XADD', KEYS[1], entry[1], unpack(entry[2])) end
+end
+-- Refused where the stream ended before the first entry, which is the top then.
+if top then redis.pcall('XSETID', KEYS[1], top) end
+return #later
+"""
+
 
 class Bounds(msgspec.Struct, frozen=True):
     """What a stream holds: how many entries, the first one's position, and the highest id ever given out."""
@@ -119,6 +139,14 @@ class Stream:
     def restore(self, entry: Entry) -> None:
         """Puts an entry back at its own position, which must lie above everything the stream ever held."""
         self._do("restore", "XADD", self.key, str(entry.position), keys.BODY_FIELD, entry.body)
+
+    def begin_at(self, first: Entry) -> None:
+        """Lets the stream begin with this entry, whatever stood at its position and before it; nothing of that stays.
+
+        What stands after it stays, and so does the highest id ever given out. All of it happens at once: trimming
+        would leave an entry's bytes in place while others share its node.
+        """
+        self._do("rewrite", "EVAL", _BEGIN_AT, 1, self.key, str(first.position), first.body, keys.BODY_FIELD)
 
     def trim(self, first: Position) -> int:
         """Removes what stands before the entry that is to be the first; gives how many entries that were."""

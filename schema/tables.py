@@ -28,6 +28,7 @@ FOLD_TABLES = (
     "dead_letters",
     "recalls",
     "recalled_nodes",
+    "erased_events",
 )
 
 #: Columns that are local to one file and stand in no hash.

@@ -21,7 +21,8 @@ CREATE TABLE events (
     UNIQUE (ms, seq)
 ) STRICT, WITHOUT ROWID;
 
--- The newest message has the last place in the order of time, the last one that on the log; `waiting` is a list of
+-- The newest message has the last place in the order of time (`newest_event` is empty where that one was erased), the
+-- last one that on the log; `waiting` is a list of
 -- [occurred_at, seq, event_id], one for each message whose window is still open, in order of time.
 CREATE TABLE sessions (
     session TEXT PRIMARY KEY,
@@ -249,6 +250,13 @@ CREATE TABLE recalled_nodes (
     PRIMARY KEY (recall_id, place)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX recalled_nodes_by_node ON recalled_nodes (node_id);
+
+-- What was erased, by the salted hash of its event id in hexadecimal: it is not taken again.
+CREATE TABLE erased_events (
+    hash TEXT PRIMARY KEY,
+    ms INTEGER NOT NULL,
+    seq INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 
 -- From here on nothing is part of the log's story, and nothing is in a hash.
 

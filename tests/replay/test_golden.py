@@ -14,7 +14,7 @@ import pytest
 
 from mnemolog.schema.cells import Cell, Evidence, Mention
 from mnemolog.schema.codec import decode, encode
-from mnemolog.schema.controls import OutcomesVoided
+from mnemolog.schema.controls import EntryErased, ErasureLifted, ErasureRequested, OutcomesVoided
 from mnemolog.schema.events import (
     SCHEMA_GENERATION,
     DeadLetterDiscarded,
@@ -170,7 +170,12 @@ EXPECTED: dict[str, Payload] = {
         job_key=JOB_KEY, generation=5, engine=ENGINE, raw="cut o", reason="the reply was cut off", attempts=3
     ),
     "fact_remembered.v1": FactRemembered(
-        text="Not in 上海, moved — at last.", speaker="Ada", occurred_at=AT - 3, utc_offset_min=60, cells=(CELL,)
+        text="Not in 上海, moved — at last.",
+        speaker="Ada",
+        occurred_at=AT - 3,
+        utc_offset_min=60,
+        cells=(CELL,),
+        decided=(("0123456789abcdef" * 2, AT - 8),),
     ),
     "fact_corrected.v1": FactCorrected(
         text="Not in 上海, moved — at last.",
@@ -209,6 +214,19 @@ EXPECTED: dict[str, Payload] = {
     ),
     "session_idled.v1": SessionIdled(session="s1", last_event="m9"),
     "outcomes_voided.v1": OutcomesVoided(positions=((AT, 6), (AT + 1, 0)), reason="a model that “dreams”"),
+    "erasure_requested.v1": ErasureRequested(what="session", hash="0123456789abcdef" * 2, done=True),
+    "entry_erased.v1": EntryErased(
+        kind="message_published",
+        event="0123456789abcdef" * 2,
+        session="fedcba9876543210" * 2,
+        occurred_at=AT - 6,
+        counter=8,
+        waits=True,
+        decided=(("0123456789abcdef" * 2, AT - 7),),
+        hidden=("ep-1",),
+        forgotten=("ce-1",),
+    ),
+    "erasure_lifted.v1": ErasureLifted(events=("0123456789abcdef" * 2,)),
 }
 
 

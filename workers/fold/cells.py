@@ -17,7 +17,7 @@ from mnemolog.schema.ids import NodeId, episode_id
 from mnemolog.schema.outcomes import CellsExtracted, ExtractedCell
 from mnemolog.schema.quotes import is_quote_of
 from mnemolog.workers.fold import pending, scenes
-from mnemolog.workers.fold.context import Context
+from mnemolog.workers.fold.context import Context, salted
 from mnemolog.workers.fold.jobs import close_job, open_job
 from mnemolog.workers.fold.validity import refresh_fading
 
@@ -141,8 +141,13 @@ def _source(ctx: Context, cell: Cell, messages: frozenset[str] | None) -> Source
 
 def digests(ctx: Context, cell: Cell) -> list[bytes]:
     """The salted digests under which a person's decision on a cell is remembered: by value, and by evidence."""
-    value = ctx.salted("value", cell.subject, cell.slot or "", cell.object or cell.content, str(cell.polarity))
-    return [value, *(ctx.salted("evidence", cell.subject, cell.slot or "", e.event_id) for e in cell.evidence)]
+    return value_digests(ctx.salt, cell)
+
+
+def value_digests(salt: str, cell: Cell) -> list[bytes]:
+    """The same in a space of this salt."""
+    value = salted(salt, "value", cell.subject, cell.slot or "", cell.object or cell.content, str(cell.polarity))
+    return [value, *(salted(salt, "evidence", cell.subject, cell.slot or "", e.event_id) for e in cell.evidence)]
 
 
 def _check_forgotten(ctx: Context, cell: Cell, source: Source) -> None:

@@ -81,12 +81,17 @@ class Context:
             self._policy = _policies.decode(text)
         return self._policy
 
-    def salted(self, *parts: str) -> bytes:
-        """A digest that says nothing to who does not know the space's salt."""
-        salt = str(self.get("SELECT salt FROM space"))
-        return blake2b("\x1f".join((salt, *parts)).encode("utf-8"), digest_size=16).digest()
+    @property
+    def salt(self) -> str:
+        """The space's salt."""
+        return str(self.get("SELECT salt FROM space"))
 
     def refuse(self, reason: str, detail: str) -> None:
         """Records a proposal of this event that is not followed."""
         self.run("INSERT INTO refusals VALUES (?, ?, ?, ?)", (self.event_id, self._refused, reason, detail))
         self._refused += 1
+
+
+def salted(salt: str, *parts: str) -> bytes:
+    """A digest that says nothing to who does not know the space's salt."""
+    return blake2b("\x1f".join((salt, *parts)).encode("utf-8"), digest_size=16).digest()

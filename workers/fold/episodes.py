@@ -106,7 +106,7 @@ def _neighbours(ctx: Context, session: Session, place: Place) -> tuple[str | Non
     """The node before a place in a session's order, and the node after it with its time."""
     if session.newest is None:
         return None, None
-    if place > session.newest:
+    if place > session.newest and session.newest[2]:
         return episode_id(session.newest[2]), None
     before = ctx.get(
         "SELECT node_id FROM nodes WHERE type = 'episodic' AND session = ? "

@@ -14,7 +14,7 @@ import msgspec
 
 from mnemolog.schema import outcomes, requests
 from mnemolog.schema.archive import Entry
-from mnemolog.schema.controls import OutcomesVoided
+from mnemolog.schema.controls import EntryErased, ErasureLifted, ErasureRequested, OutcomesVoided
 from mnemolog.schema.errors import NewerEvent, Undecodable
 from mnemolog.schema.events import (
     DeadLetterDiscarded,
@@ -30,7 +30,7 @@ from mnemolog.schema.events import (
 from mnemolog.schema.ids import Position
 from mnemolog.schema.log import event_of
 from mnemolog.schema.policy import Policy
-from mnemolog.workers.fold import conflicts, episodes, pending, recalls, scenes, windows
+from mnemolog.workers.fold import conflicts, episodes, erased, pending, recalls, scenes, windows
 from mnemolog.workers.fold import requests as asked
 from mnemolog.workers.fold.cells import cells_extracted
 from mnemolog.workers.fold.context import Context, Unfoldable
@@ -67,13 +67,16 @@ _HANDLERS: dict[type, Callable[[Context, Any, int], None]] = {
     requests.VerdictsReviewed: lambda ctx, payload, _: conflicts.verdicts_reviewed(ctx, payload),
     requests.JobRequeued: lambda ctx, payload, _: job_requeued(ctx, payload),
     requests.NodesRecalled: lambda ctx, payload, _: recalls.nodes_recalled(ctx, payload),
+    EntryErased: lambda ctx, payload, _: erased.entry_erased(ctx, payload),
+    ErasureLifted: lambda ctx, payload, _: erased.erasure_lifted(ctx, payload),
 }
 
 
 class Fold:
     """Applies entries to the tables of one connection, inside the caller's transaction.
 
-    `voids` are those of the log that is folded; one that is not among them raises RebuildNeeded.
+    `voids` are those of the log that is folded; one that is not among them raises RebuildNeeded, and so does an
+    erasure that is not carried out.
     """
 
     def __init__(self, connection: apsw.Connection, voids: Voids = NO_VOIDS) -> None:
@@ -127,6 +130,8 @@ class Fold:
             set_aside(self._ctx, event.payload, why)
         elif isinstance(event.payload, OutcomesVoided):
             outcomes_voided(self._ctx, event.payload, known=position in self._voids.known)
+        elif isinstance(event.payload, ErasureRequested):
+            erased.erasure_requested(self._ctx, event.payload, known=position in self._voids.known)
         elif isinstance(event.payload, DeadLetterRequeued):
             self._dead_letter_requeued(event.payload)
         else:

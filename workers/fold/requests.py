@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from mnemolog.schema.cells import Cell
+from mnemolog.schema.controls import Decided
 from mnemolog.schema.ids import NodeId
 from mnemolog.schema.outcomes import ExtractedCell
 from mnemolog.schema.requests import (
@@ -30,6 +31,7 @@ _cells = msgspec.json.Decoder(Cell)
 
 def fact_remembered(ctx: Context, payload: FactRemembered, at: int) -> None:
     """Adds what a person wants remembered."""
+    remember_decisions(ctx, payload.decided)
     cells.settle(ctx, _state(ctx, payload, at))
 
 
@@ -111,13 +113,27 @@ def _bury(ctx: Context, node_id: str, cell: Cell) -> None:
     What a message says of it does not come back, though its clock ran ahead; what is said later of the same, does.
     """
     said_at = ctx.get("SELECT occurred_at FROM nodes WHERE node_id = ?", (node_id,))
+    for digest, until in decided_on(ctx, cell, said_at):
+        _remember_decision(ctx, digest, until)
+
+
+def decided_on(ctx: Context, cell: Cell, said_at: int) -> list[tuple[bytes, int]]:
+    """The digests under which a decision made now on a cell is remembered, each with the time up to which it holds."""
     value, *evidence = cells.digests(ctx, cell)
-    for digest, until in [(value, ctx.now), *((digest, max(ctx.now, said_at)) for digest in evidence)]:
-        ctx.run(
-            "INSERT INTO tombstones VALUES (?, ?) "
-            "ON CONFLICT (digest) DO UPDATE SET until = max(until, excluded.until)",
-            (digest, until),
-        )
+    return [(value, ctx.now), *((digest, max(ctx.now, said_at)) for digest in evidence)]
+
+
+def remember_decisions(ctx: Context, decided: Decided) -> None:
+    """Keeps what a person decided on facts that were erased: what was stated of them does not come back."""
+    for digest, until in decided:
+        _remember_decision(ctx, bytes.fromhex(digest), until)
+
+
+def _remember_decision(ctx: Context, digest: bytes, until: int) -> None:
+    ctx.run(
+        "INSERT INTO tombstones VALUES (?, ?) ON CONFLICT (digest) DO UPDATE SET until = max(until, excluded.until)",
+        (digest, until),
+    )
 
 
 def facts_forgotten(ctx: Context, payload: FactsForgotten) -> None:

@@ -42,6 +42,20 @@ class Session(msgspec.Struct, frozen=True):
             recorded_at,
         )
 
+    def with_erased(self, place: Place, recorded_at: int, *, waits: bool) -> Session:
+        """The session after a message that was erased: it has its place in time and window, and is no neighbour."""
+        at, counter, event_id = place
+        nobody = (at, counter, "")
+        return msgspec.structs.replace(
+            self,
+            messages=self.messages + 1,
+            waiting=tuple(sorted((*self.waiting, place))) if waits else self.waiting,
+            opened_at=at if self.opened_at is None else min(self.opened_at, at),
+            newest=nobody if self.newest is None else max(self.newest, nobody),
+            last_event=event_id,
+            last_recorded_at=recorded_at,
+        )
+
 
 def read(ctx: Context, session: str) -> Session:
     """The row of a session; an empty one when nothing is known of it."""

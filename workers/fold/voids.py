@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from mnemolog.schema.archive import Entry
-from mnemolog.schema.controls import OutcomesVoided
+from mnemolog.schema.controls import ErasureRequested, OutcomesVoided
 from mnemolog.schema.errors import MnemologError, NewerEvent, Undecodable
 from mnemolog.schema.events import Event, Payload
 from mnemolog.schema.ids import Position
@@ -34,6 +34,7 @@ VOIDED = "voided"
 VOIDABLE = (Outcome, OutcomesVoided)
 
 _TYPE = OutcomesVoided.TYPE.encode("ascii")
+_ERASURE = ErasureRequested.TYPE.encode("ascii")
 _TYPES = frozenset(
     payload.TYPE for payload in (CellsExtracted, ConflictsJudged, SceneConsolidated, JobFailed, OutcomesVoided)
 )
@@ -49,7 +50,11 @@ class RebuildNeeded(MnemologError):
 
 
 class Voids(msgspec.Struct, frozen=True):
-    """What a log voids: `known` are the positions of its voids, `voided` what has no effect, each with its reason."""
+    """What a log voids: `voided` is what has no effect, each with its reason.
+
+    `known` are the positions of its voids, and of its erasures: who reads the whole log before folding it may pass
+    them.
+    """
 
     known: frozenset[Position]
     voided: Mapping[Position, str]
@@ -67,7 +72,9 @@ _heads = msgspec.json.Decoder(_Head)
 
 def voids_of(log: Callable[[], Iterable[Entry]], also: Iterable[Event] = ()) -> Voids:
     """The voids of a log, which is read twice where it has any. `also` are further ones, as if they came last."""
-    told = [(entry.position, event) for entry in log() if (event := _void_in(entry)) is not None]
+    entries = [entry for entry in log() if _TYPE in entry.body or _ERASURE in entry.body]
+    told = [(entry.position, event) for entry in entries if (event := _void_in(entry)) is not None]
+    erasures = [entry.position for entry in entries if _is_erasure(entry)]
     used = _used_before(log(), told) if told else frozenset()
     first = {event.id: position for position, event in reversed(told)}
     good = [(position, event) for position, event in told if first[event.id] == position and position not in used]
@@ -77,7 +84,7 @@ def voids_of(log: Callable[[], Iterable[Entry]], also: Iterable[Event] = ()) -> 
     for position, event in reversed(good):
         if position not in voided:
             _void(voided, event, position)
-    return Voids(frozenset(position for position, _ in told), voided)
+    return Voids(frozenset([*(position for position, _ in told), *erasures]), voided)
 
 
 def _void(voided: dict[Position, str], event: Event, before: Position | None) -> None:
@@ -89,13 +96,20 @@ def _void(voided: dict[Position, str], event: Event, before: Position | None) ->
 
 def _void_in(entry: Entry) -> Event | None:
     # Decoding costs a hundred times as much as looking for the word.
-    if _TYPE not in entry.body:
-        return None
+    event = _decoded(entry) if _TYPE in entry.body else None
+    return event if event is not None and isinstance(event.payload, OutcomesVoided) else None
+
+
+def _is_erasure(entry: Entry) -> bool:
+    event = _decoded(entry) if _ERASURE in entry.body else None
+    return event is not None and isinstance(event.payload, ErasureRequested)
+
+
+def _decoded(entry: Entry) -> Event | None:
     try:
-        event = event_of(entry)
+        return event_of(entry)
     except (Undecodable, NewerEvent):
         return None
-    return event if isinstance(event.payload, OutcomesVoided) else None
 
 
 def _used_before(log: Iterable[Entry], told: list[tuple[Position, Event]]) -> frozenset[Position]:

@@ -44,7 +44,12 @@ def close(ctx: Context, session: str) -> None:
 
 
 def closed(ctx: Context, session: Session) -> Session:
-    """The session after its messages became a job, in order of time; its row is the caller's to write."""
-    if session.waiting:
-        open_job(ctx, "extract", [episode_id(event_id) for _, _, event_id in session.waiting])
+    """The session after its messages became a job, in order of time; its row is the caller's to write.
+
+    Of messages that were erased there is nothing to extract.
+    """
+    waiting = [episode_id(event_id) for _, _, event_id in session.waiting]
+    said = [node_id for node_id in waiting if ctx.get("SELECT 1 FROM nodes WHERE node_id = ?", (node_id,))]
+    if said:
+        open_job(ctx, "extract", said)
     return msgspec.structs.replace(session, waiting=())

@@ -96,7 +96,16 @@ class Parcel(msgspec.Struct, frozen=True):
 
 def rq_id(space: str, job_key: str, generation: int, attempt: int) -> str:
     """RQ's id for an attempt at a job. Spaces that were told the same have jobs of the same key, on the same queue."""
-    return f"{blake2b(space.encode(), digest_size=8).hexdigest()}-{job_key}-{generation}-{attempt}"
+    return f"{_prefix(space)}-{job_key}-{generation}-{attempt}"
+
+
+def job_keys(space: str) -> str:
+    """The pattern of the Redis keys under which RQ keeps a space's jobs."""
+    return f"{Job.redis_job_namespace_prefix}{_prefix(space)}-*"
+
+
+def _prefix(space: str) -> str:
+    return blake2b(space.encode(), digest_size=8).hexdigest()
 
 
 class Queues:

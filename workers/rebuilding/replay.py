@@ -21,6 +21,7 @@ from mnemolog.schema.errors import DamagedFile, DivergedLog, SpaceNotFound
 from mnemolog.schema.ids import START, Position
 from mnemolog.schema.settings import Settings
 from mnemolog.schema.stream import Stream
+from mnemolog.workers.erasing import carrying, plans
 from mnemolog.workers.fold.voids import voids_of
 from mnemolog.workers.rebuilding import snapshots
 from mnemolog.workers.rebuilding.rebuild import (
@@ -128,6 +129,11 @@ def verify(settings: Settings, embedder: Embedder, *, batch: int = BATCH, progre
     A writer may go on meanwhile: what is folded is archived already. Raises SpaceNotFound when there is no file to
     compare with, and DamagedFile for an archive that does not add up.
     """
+    if plans.is_under_way(settings):
+        raise DamagedFile(
+            f"an erasure of space {settings.space!r} was interrupted, or is under way: start its writer, or run "
+            f"mnemolog --space {settings.space} erase --resume"
+        )
     live = _live(settings.file)
     if live.fold_version not in (None, tables.FOLD_VERSION):
         raise DamagedFile(
@@ -182,6 +188,9 @@ def replay(
 
     try:
         _archive_stream(writer, live.position)
+        if carrying.is_wanted(settings):
+            writer.erase()
+            live = _live(settings.file)
         compared = _hash_without_later_voids(settings, embedder, live, writer.renew_if_due)
         with _side(side_file(settings.file)) as side:
             built = snapshots.build_on(

@@ -62,18 +62,21 @@ class SpaceKeeper:
             self._move("PASSIVE")
             if held > WAL_FILE_BYTES:
                 self._restart_wal()
-        self._tidy_archive()
+        with self._writer.keeping:
+            self._tidy_archive()
 
     def snapshot_if_due(self) -> None:
         """Makes a snapshot when enough events were folded since the last one, if any are to be made."""
         every = self._writer.settings.snapshot_events
         if every and snapshots.events_in(self._connection) - self._in_snapshot >= every:
-            made = snapshots.take(self._writer.settings)
+            with self._writer.keeping:
+                made = snapshots.take(self._writer.settings)
             self._in_snapshot = made.events if made else 0
 
     def trim_if_due(self) -> bool:
         """Trims the stream to its bounds; whether there is more to trim. Raises as Trimmer does."""
-        return self._trimmer.trim_if_due()
+        with self._writer.keeping:
+            return self._trimmer.trim_if_due()
 
     def _move(self, mode: str) -> None:
         # The archive first: the file must never be durably ahead of the log.

@@ -20,6 +20,7 @@ from mnemolog.projections.integrity import position_of
 from mnemolog.schema import archive
 from mnemolog.schema.archive import ArchiveWriter, Entry
 from mnemolog.schema.codec import encode
+from mnemolog.schema.controls import EntryErased
 from mnemolog.schema.errors import DamagedFile, DivergedLog, NewerEvent, Undecodable
 from mnemolog.schema.events import Event, GapAccepted, Payload, SpaceCreated
 from mnemolog.schema.ids import MAX_STREAM_PART, START, EventIds, Position
@@ -129,12 +130,21 @@ def inspect(stream: Stream, known: Folded, folder: Path) -> str:
     last = stream.entry(known.position)
     if last is not None:
         if entry_hash(last) != known.last_entry:
+            if _was_erased(known, folder):
+                stream.begin_at(archive.entry(folder, known.position) or last)
+                return f"an erased entry at {known.position} was still in the stream of space {stream.space!r}, and is gone"
             raise _replaced(stream, f"at {known.position} it holds another entry than the one that was folded")
         return ""
     bounds = stream.bounds()
     if bounds is None or bounds.top < known.position:
         return _restore(stream, bounds, known, folder)
     return _explain_missing(stream, bounds, known)
+
+
+def _was_erased(known: Folded, folder: Path) -> bool:
+    """Whether the last folded entry is what is left of one that was erased."""
+    last = archive.entry(folder, known.position)
+    return last is not None and entry_hash(last) == known.last_entry and isinstance(_payload(last), EntryErased)
 
 
 def _check_beginning(stream: Stream) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import apsw
+
 from mnemolog.projections.indexes.embedder import Embedder
 from mnemolog.projections.integrity import position_of
 from mnemolog.schema import archive, tables
@@ -18,10 +20,11 @@ from mnemolog.schema.errors import DivergedLog, StaleWriter
 from mnemolog.schema.ids import Position
 from mnemolog.schema.settings import Settings
 from mnemolog.schema.stream import Stream
+from mnemolog.workers.erasing import carrying, plans, withholding
 from mnemolog.workers.fold.voids import RebuildNeeded
 from mnemolog.workers.rebuilding.rebuild import build, index_vectors, open_side, remove, side_file, swap
 from mnemolog.workers.writer import lease, reconcile
-from mnemolog.workers.writer.batches import Batches, decode_all
+from mnemolog.workers.writer.batches import Batches, Decoded, decode_all
 from mnemolog.workers.writer.space_file import create_tables, fold_version, has_tables, immediate, open_for_writing
 
 log = logging.getLogger("mnemolog.writer")
@@ -50,6 +53,8 @@ class SpaceWriter:
         self.stream = stream
         self.embedder = embedder
         self.lock = threading.Lock()
+        #: Held while archive and copies of the file are not to be touched: by who seals, trims and copies, too.
+        self.keeping = threading.Lock()
         self._accept_stream = accept_stream
         self._accepted = reconcile.NOTHING_ACCEPTED
         self._healed = ""
@@ -111,6 +116,8 @@ class SpaceWriter:
             raise
 
     def _start(self) -> None:
+        if plans.is_under_way(self.settings):
+            self.erase()
         if fold_version(self.connection) != tables.FOLD_VERSION:
             said = {"space": self.space}
             log.warning("space %s was folded by another version: building its file again", self.space, extra=said)
@@ -157,16 +164,16 @@ class SpaceWriter:
         """
         # After the reading: as long as the last folded entry is there, nothing after it was trimmed away.
         self.inspect()
-        self._fold(entries)
+        position = self.position
+        self._fold([entry for entry in entries if entry.position > position])
 
     def _fold(self, entries: Sequence[Entry]) -> None:
-        decoded, newer = decode_all(self.space, entries, self._is_parked)
+        decoded, newer = decode_all(self.space, entries, self.is_parked)
         good, diverged = reconcile.check_entries(
             self.stream, decoded, reconcile.folded(self.connection), self._accepted
         )
         try:
-            with self.lock:
-                self._batches.fold(good)
+            self._fold_good(good)
         except RebuildNeeded:
             self._rebuild_for_void()
         if diverged is not None:
@@ -174,8 +181,29 @@ class SpaceWriter:
         if newer is not None:
             raise newer
 
+    def _fold_good(self, good: Sequence[Decoded]) -> None:
+        erased = withholding.has_erased(self.connection)
+        for part in withholding.parts(good, erased=erased):
+            fit = withholding.admitted(self.connection, part, self.archive.end) if erased else part
+            withheld = any(mine[0] is not theirs[0] for mine, theirs in zip(fit, part, strict=True))
+            if withheld:
+                carrying.clean_soon(self.settings)
+            with self.lock:
+                self._batches.fold(fit)
+            if withheld:
+                # By its last folded entry a stream is known again.
+                carrying.begin_stream(self)
+
+    def erase(self) -> None:
+        """Carries out the erasures that were asked for, or goes on with one that was interrupted.
+
+        Raises as `carrying.carry_out` does.
+        """
+        log.info("space %s: erasing", self.space)
+        carrying.carry_out(self)
+
     def _rebuild_for_void(self) -> None:
-        """Lets a void take effect, which is archived already, with all that the stream has after it.
+        """Lets a void or an erasure take effect, which is archived already, with all that the stream has after it.
 
         What was appended together with a void, to take the place of what it voids, so comes into force with it: nobody
         sees one without the other. Killed on the way, the file is behind a void of the archive, which is noticed when
@@ -183,7 +211,7 @@ class SpaceWriter:
         """
         self._archive_stream()
         said = {"space": self.space}
-        log.info("space %s: building the file again without what was voided", self.space, extra=said)
+        log.info("space %s: building the file again without what was voided or erased", self.space, extra=said)
         self.rebuild()
 
     def _archive_stream(self) -> None:
@@ -194,7 +222,7 @@ class SpaceWriter:
         except DivergedLog:
             return  # said when the stream is read on
         while bounds and (page := self.stream.range(self.archive.end, reconcile.PAGE, bounds.top)):
-            decoded, newer = decode_all(self.space, page, self._is_parked)
+            decoded, newer = decode_all(self.space, page, self.is_parked)
             good, diverged = reconcile.check_entries(
                 self.stream, decoded, reconcile.folded(self.connection), self._accepted
             )
@@ -204,7 +232,7 @@ class SpaceWriter:
                 return
             self.renew_if_due()
 
-    def _is_parked(self, position: Position) -> bool:
+    def is_parked(self, position: Position) -> bool:
         """Whether a later word on the log parks an entry; that word is archived before what it lets pass is folded."""
         word = event_log.parking(position, event_log.read(self.settings.archive, self.stream, after=position))
         if word is not None and word > self.archive.end:
@@ -240,7 +268,13 @@ class SpaceWriter:
         self._renewed = time.monotonic()
 
     def inspect(self) -> None:
-        """Compares the stream with what was folded and heals what is safe. Raises DivergedLog."""
+        """Compares the stream with what was folded and heals what is safe. Raises DivergedLog.
+
+        What is left of an erasure is done here, too, when it failed or when it is time.
+        """
+        if plans.is_under_way(self.settings):
+            self.erase()
+        carrying.clean_if_due(self)
         known = reconcile.folded(self.connection)
         if known.position != self._accepted.after:
             healed = reconcile.inspect(self.stream, known, self.settings.archive)
@@ -256,7 +290,16 @@ class SpaceWriter:
             yield
 
     def rebuild(self) -> None:
-        """Builds the file again from the archive and swaps it in under a new epoch."""
+        """Builds the file again from the archive and swaps it in under a new epoch; what is to be erased goes first."""
+        if carrying.is_wanted(self.settings):
+            self.erase()
+            return
+        with self.rebuilt() as side:
+            self.put_in_place(side)
+
+    @contextmanager
+    def rebuilt(self) -> Iterator[apsw.Connection]:
+        """A file built from the archive beside the live one, with vectors; it is removed afterwards."""
         path = side_file(self.settings.file)
         side = open_side(path)
         try:
@@ -265,19 +308,24 @@ class SpaceWriter:
                 self.space,
                 self.embedder,
                 lambda: archive.read(self.settings.archive),
-                self._is_parked,
+                self.is_parked,
                 batch=CATCH_UP_BATCH,
                 at=None,
-                progress=self._rebuilding,
+                progress=self.working,
             )
-            index_vectors(side, self.embedder, self.settings.file, self._rebuilding)
-            self.archive.sync()
-            with self.lock:
-                self.epoch = swap(side, self.connection, self.space, self.epoch)
+            index_vectors(side, self.embedder, self.settings.file, self.working)
+            yield side
         finally:
             side.close()
             remove(path)
 
-    def _rebuilding(self, _: int) -> None:
+    def put_in_place(self, side: apsw.Connection) -> None:
+        """Swaps a built file in under a new epoch."""
+        self.archive.sync()
+        with self.lock:
+            self.epoch = swap(side, self.connection, self.space, self.epoch)
+
+    def working(self, _: int) -> None:
+        """Keeps the lease, and lets others be kept, while something takes long."""
         self.renew_if_due()
         self.meanwhile()
