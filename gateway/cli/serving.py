@@ -12,11 +12,11 @@ from mnemolog.gateway.cli.context import Context, pass_context
 from mnemolog.gateway.http.app import create_app
 from mnemolog.gateway.http.drain import Drain
 from mnemolog.gateway.http.options import HttpOptions
-from mnemolog.gateway.http.server import listening
-from mnemolog.gateway.http.server import serve as serve_app
+from mnemolog.gateway.http.server import Server, listening, run_until_signalled
 from mnemolog.gateway.http.tokens import TokenFile
 from mnemolog.gateway.logs import say
 from mnemolog.gateway.memory import Memories
+from mnemolog.gateway.page.routes import routes as page_routes
 from mnemolog.schema.errors import InvalidInput
 
 _DEFAULTS = HttpOptions()
@@ -97,11 +97,11 @@ def serve(context: Context, /, no_token: bool, **given: Any) -> None:  # noqa: F
         Memories(context.settings, context.models) as memories,
         listening(options.host, options.port) as listener,
     ):
-        app = create_app(memories, options, drain=drain)
+        app = create_app(memories, options, page_routes(memories), drain=drain)
         host = f"[{options.host}]" if ":" in options.host else options.host
         url = f"http://{host}:{listener.getsockname()[1]}"
         ready = f"mnemolog serves {context.settings.data} at {url}; Ctrl-C drains and stops"
-        asyncio.run(serve_app(app, listener, options, drain, lambda: say(ready)))
+        asyncio.run(run_until_signalled(Server(app, listener, options, drain), lambda: say(ready)))
 
 
 def _check(context: Context, options: HttpOptions) -> None:

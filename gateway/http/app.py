@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -21,7 +21,7 @@ from mnemolog.gateway.http.drain import Drain
 from mnemolog.gateway.http.endpoint import Hall, endpoint
 from mnemolog.gateway.http.guard import REQUEST_ID, Guard
 from mnemolog.gateway.http.openapi import WAIT_HEADER, document
-from mnemolog.gateway.http.operation import Operation
+from mnemolog.gateway.http.operation import Operation, template
 from mnemolog.gateway.http.options import HttpOptions
 from mnemolog.gateway.http.probes import Probes
 from mnemolog.gateway.http.rates import Rates
@@ -98,14 +98,21 @@ def _documentation() -> Route:
 
 def _templates(routes: Sequence[BaseRoute]) -> Callable[[Scope], str]:
     """Names the route of a request as it stands in the table, without what callers put into the path."""
-    of_endpoint = {route.endpoint: route.path for route in routes if isinstance(route, Route)}
-    mounts = {route.app: f"{route.path}/…" for route in routes if isinstance(route, Mount)}
+    of_endpoint = dict(_endpoints(routes, ""))
 
     def template_of(scope: Scope) -> str:
-        found = scope.get("endpoint")
-        return of_endpoint.get(found) or mounts.get(found) or "-"
+        return of_endpoint.get(id(scope.get("endpoint")), "-")
 
     return template_of
+
+
+def _endpoints(routes: Sequence[BaseRoute], prefix: str) -> Iterator[tuple[int, str]]:
+    for route in routes:
+        if isinstance(route, Route):
+            yield id(route.endpoint), prefix + template(route.path)
+        elif isinstance(route, Mount):
+            yield id(route.app), f"{prefix}{route.path}/…"
+            yield from _endpoints(route.routes, prefix + route.path)
 
 
 async def _of_framework(request: Request, error: Exception) -> Response:

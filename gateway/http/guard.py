@@ -79,7 +79,7 @@ class Guard:
         except Exception as error:
             # Whatever fails, the caller gets a problem without internals, and the log the id that is in it.
             refused = problems.refusal(error)
-            if refused.kind.status >= 500:  # noqa: PLR2004
+            if refused is not error and refused.kind.status >= 500:  # noqa: PLR2004
                 unexpected = refused.kind is problems.INTERNAL
                 log.error("%s: %s", refused.kind.name, error, exc_info=unexpected, extra=_extra(exchange))  # noqa: TRY400
             if exchange.status:

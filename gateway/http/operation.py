@@ -56,6 +56,11 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     options: HttpOptions
 
 
+def template(path: str) -> str:
+    """A path of the framework's form in OpenAPI's, where parameters have no types."""
+    return _PARAMETER.sub(r"{\1}", path)
+
+
 def nothing(_: Memory, __: Call) -> object:
     """Gives nothing."""
     return None
@@ -98,7 +103,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def template(self) -> str:
         """The whole path, in OpenAPI's form."""
-        return _PARAMETER.sub(r"{\1}", self.route)
+        return template(self.route)
 
     @property
     def parameters(self) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals to `serve`: the framework's own handling refuses connections at once."""
+    """Leaves signals to Server: the framework's own handling refuses connections at once."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:  # type: ignore[override]
@@ -33,34 +33,46 @@ def listening(host: str, port: int) -> socket.socket:
     return socket.create_server((host.strip("[]"), port), family=family, backlog=_BACKLOG)
 
 
-async def serve(
-    app: ASGIApp, listener: socket.socket, options: HttpOptions, drain: Drain, ready: Callable[[], None]
-) -> None:
-    """Serves until SIGINT or SIGTERM, then drains: is not ready for `notice_s`, then ends what is in flight.
+class Server:
+    """Serves an application on a listener, until it is asked to stop; then it drains.
 
-    What is not done after `drain_s` more is cut off; a second signal cuts it off at once.
+    First it is not ready for `notice_s`, then it ends what is in flight; what is not done after `drain_s` more is cut
+    off. Asked again it cuts off at once.
     """
-    server = _Server(_config(app, options))
-    loop = asyncio.get_running_loop()
-    leaving: list[asyncio.Task[None]] = []
 
-    async def leave() -> None:
-        drain.begin()
-        await asyncio.sleep(options.notice_s)
-        server.should_exit = True
+    def __init__(self, app: ASGIApp, listener: socket.socket, options: HttpOptions, drain: Drain) -> None:
+        self._listener = listener
+        self._notice_s = options.notice_s
+        self._drain = drain
+        self._server = _Server(_config(app, options))
+        self._leaving: asyncio.Task[None] | None = None
 
-    def asked() -> None:
-        if leaving:
-            server.should_exit = server.force_exit = True
+    async def run(self) -> None:
+        """Serves until it has stopped."""
+        await self._server.serve(sockets=[self._listener])
+
+    def stop(self) -> None:
+        """Asks it to stop; from its own loop alone."""
+        if self._leaving is None:
+            self._leaving = asyncio.get_running_loop().create_task(self._leave())
         else:
-            leaving.append(loop.create_task(leave()))
+            self._server.should_exit = self._server.force_exit = True
 
+    async def _leave(self) -> None:
+        self._drain.begin()
+        await asyncio.sleep(self._notice_s)
+        self._server.should_exit = True
+
+
+async def run_until_signalled(server: Server, ready: Callable[[], None]) -> None:
+    """Runs a server until SIGINT or SIGTERM ask it to stop, and it has stopped; says when it is `ready` for both."""
+    loop = asyncio.get_running_loop()
     for number in _SIGNALS:
-        loop.add_signal_handler(number, asked)
+        loop.add_signal_handler(number, server.stop)
     try:
         # Connections wait in the listener's queue until the server takes them.
         ready()
-        await server.serve(sockets=[listener])
+        await server.run()
     finally:
         for number in _SIGNALS:
             loop.remove_signal_handler(number)
