@@ -14,8 +14,9 @@ import msgspec
 
 from mnemolog.gateway.cli.context import FILE, TIME, Context, json_option, pass_context, print_json, progress_bar
 from mnemolog.gateway.cli.spooling import producer_with, spool_options
-from mnemolog.gateway.cli.telling import as_object, day, short
+from mnemolog.gateway.cli.telling import short
 from mnemolog.gateway.hearsay import read_hearsay
+from mnemolog.gateway.memory.objects import as_object
 from mnemolog.producers.importer import Imported, Importer, ImportFile, Source
 from mnemolog.producers.importers.chatgpt import ChatGptReader
 from mnemolog.producers.importers.chatlog import ChatLogReader
@@ -30,7 +31,7 @@ from mnemolog.projections.connection import open_reader
 from mnemolog.projections.progress import wait_until_done, writer_position
 from mnemolog.schema.endpoint import log_client
 from mnemolog.schema.errors import PROBLEMS_SHOWN, SpaceNotFound
-from mnemolog.schema.times import utc_offset_min
+from mnemolog.schema.times import show, utc_offset_min
 from mnemolog.workers.background import background_workers, background_writer
 from mnemolog.workers.jobs.limits import limits_from
 
@@ -148,7 +149,7 @@ def _show(found: Preview, *, as_json: bool) -> None:
         print_json(as_object(found))
         return
     roles = ", ".join(f"{count} {role}" for role, count in found.by_role.items())
-    span = f", {day(found.first_at)} to {day(found.last_at)}" if found.first_at is not None else ""
+    span = f", {_day(found.first_at)} to {_day(found.last_at)}" if found.first_at is not None else ""
     click.echo(f"{found.format}: {found.messages} messages in {found.sessions} sessions ({roles or 'none'}){span}")
     click.echo(f"{found.there} of them are there already; nothing was published")
     for reason, count in found.skipped.items():
@@ -159,7 +160,11 @@ def _show(found: Preview, *, as_json: bool) -> None:
         click.echo(f"bad: … and {len(found.problems) - PROBLEMS_SHOWN} more")
     for sample in found.samples:
         who = short(sample.speaker or sample.role)
-        click.echo(f"{day(sample.occurred_at)}  {short(sample.session, 40)}  {who}: {short(sample.content, 80)}")
+        click.echo(f"{_day(sample.occurred_at)}  {short(sample.session, 40)}  {who}: {short(sample.content, 80)}")
+
+
+def _day(at: int | None) -> str:
+    return "" if at is None else show(at)[:10]
 
 
 def _report(imported: Imported, source: Source, *, as_json: bool) -> None:

@@ -10,10 +10,21 @@ from typing import Any
 import click
 import msgspec
 
-from mnemolog.gateway.cli.context import FILE, Context, json_option, pass_context, print_json, progress_bar
+from mnemolog.gateway.cli.context import (
+    FILE,
+    TIME,
+    Context,
+    json_option,
+    now_ms,
+    pass_context,
+    print_json,
+    progress_bar,
+)
+from mnemolog.gateway.exporting import json_lines, markdown
+from mnemolog.projections.connection import read_transaction
 from mnemolog.schema import archive
 from mnemolog.schema.endpoint import RedisFolder, log_client
-from mnemolog.schema.errors import MnemologError
+from mnemolog.schema.errors import InvalidInput, MnemologError
 from mnemolog.schema.ids import check_space
 from mnemolog.schema.settings import Settings
 from mnemolog.schema.stream import Stream
@@ -22,6 +33,8 @@ from mnemolog.workers.bundles.bundling import Exported
 from mnemolog.workers.bundles.unbundling import Restored
 
 _NEW_FILE = click.Path(dir_okay=False, path_type=Path)
+_STANDARD_OUTPUT = Path("-")
+_FOR_PEOPLE = {"markdown": markdown, "jsonl": json_lines}
 
 
 @contextmanager
@@ -39,19 +52,38 @@ def _stream(context: Context) -> Iterator[Stream | None]:
 
 @click.command()
 @click.argument("file", type=_NEW_FILE)
+@click.option("--format", "form", type=click.Choice(("bundle", *_FOR_PEOPLE)), default="bundle", show_default=True)
+@click.option("--as-of", type=TIME, help="For markdown and jsonl: what was true at this time.")
 @click.option("--snapshot", is_flag=True, help="Put a copy of the space's file in too: the bundle is imported faster.")
 @click.option("--force", is_flag=True, help="Replace the file if it is there already.")
 @json_option
 @pass_context
-def export(context: Context, file: Path, snapshot: bool, force: bool, as_json: bool) -> None:  # noqa: FBT001
+def export(
+    context: Context,
+    file: Path,
+    form: str,
+    as_of: int | None,
+    snapshot: bool,  # noqa: FBT001
+    force: bool,  # noqa: FBT001
+    as_json: bool,  # noqa: FBT001
+) -> None:
     """Put the whole memory into one file: its log up to now, its policy, and checksums. A writer may go on meanwhile.
 
     The file is a tar archive, readable by you only. It holds everything that was said, also what has been forgotten
     since: keep it as safe as the memory. What is erased later stays in it.
 
+    With --format markdown or jsonl it is for people or their programs: facts by topic, plans and what was said, without
+    what was forgotten. It cannot be imported again; FILE - is standard output.
+
     \b
     mnemolog export backup.tar
+    mnemolog export memory.md --format markdown
     """
+    if form != "bundle":
+        _refuse(given=snapshot or as_json, reason=f"--snapshot and --json do not go with --format {form}")
+        _for_people(context, file, form, as_of, force=force)
+        return
+    _refuse(given=as_of is not None or file == _STANDARD_OUTPUT, reason="a bundle is a whole file: no --as-of, no -")
     with _stream(context) as stream, progress_bar("exporting", archive.count(context.settings.archive)) as advance:
         found = bundling.export(
             context.settings, stream, file.absolute(), snapshot=snapshot, force=force, progress=advance
@@ -63,6 +95,30 @@ def export(context: Context, file: Path, snapshot: bool, force: bool, as_json: b
     click.echo(f"{found.file}: {found.bytes:,} bytes, {manifest.entries:,} entries up to {manifest.last}")
     if found.left_out:
         click.echo(f"mnemolog: what was not archived yet is not in it: {found.left_out}", err=True)
+
+
+def _refuse(*, given: bool, reason: str) -> None:
+    if given:
+        raise InvalidInput(reason)
+
+
+def _for_people(context: Context, file: Path, form: str, as_of: int | None, *, force: bool) -> None:
+    """Writes what people can read, piece by piece. Raises InvalidInput where the file is there already."""
+    _refuse(
+        given=file != _STANDARD_OUTPUT and file.exists() and not force, reason=f"{file} is there: --force replaces it"
+    )
+    at = now_ms() if as_of is None else as_of
+    with context.reader() as connection, read_transaction(connection):
+        pieces = _FOR_PEOPLE[form](connection, context.settings.space, at)
+        if file == _STANDARD_OUTPUT:
+            for piece in pieces:
+                click.echo(piece, nl=False)
+            return
+        part = file.with_name(f"{file.name}.part")
+        with part.open("w", encoding="utf-8") as stream:
+            stream.writelines(pieces)
+        part.replace(file)
+    click.echo(f"{file}: {file.stat().st_size:,} bytes")
 
 
 def _as_object(found: Exported) -> dict[str, Any]:
