@@ -137,7 +137,7 @@ class _Endpoint:
         try:
             for piece in (text[:middle], text[middle:]):
                 yield _event({"content": piece}, None)
-                while self._upstream.hold is not None and not self._upstream.hold.is_set():
+                while self._upstream.hold is not None and not self._upstream.hold.is_set():  # noqa: ASYNC110
                     await asyncio.sleep(0.005)
                 if self._upstream.breaks:
                     raise _BrokenOff
