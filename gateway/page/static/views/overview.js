@@ -1,14 +1,17 @@
 // What is remembered, at a glance: the newest facts, the largest topics, whether anything needs a person.
 
-import { h } from "../dom.js";
+import { h, replace } from "../dom.js";
 import { count, said } from "../text.js";
 import { to } from "../router.js";
 import { factRow, heading, more, nothing, rows, section } from "../parts.js";
 import { sceneCard } from "./scenes.js";
 
 export async function overview({ memory, at, later }) {
-  const [facts, scenes] = await Promise.all([memory.facts({ limit: 12 }), memory.scenes({ limit: 6 })]);
+  const scenesSoon = memory.scenes({ limit: 6 });
+  const facts = await memory.facts({ limit: 12 });
   const lead = h("span", {}, at ? "What was true then." : "What is true now.");
+  const topics = h("div", { class: "scenes-box" }, nothing("…"));
+  later(scenesSoon.then((found) => replace(topics, found.scenes.length ? h("ul", { class: "cards narrow" }, found.scenes.map(sceneCard)) : nothing("No topics yet."), found.next ? more(to("scenes"), "All scenes") : null)));
   const names = h("div", { class: "names-box" });
   const work = h("div", { class: "work-box" });
   if (!at) later(memory.status().then((status) => { lead.textContent = summary(status); work.replaceChildren(attention(status)); }));
@@ -19,7 +22,7 @@ export async function overview({ memory, at, later }) {
     h("div", { class: "columns" },
       section("Newest facts", rows(facts.facts, factRow, "No facts yet. What is said becomes facts when a session is over, or quiet for ten minutes."), facts.next ? more(to("facts"), "All facts") : null),
       h("div", { class: "aside" },
-        section("Scenes", scenes.scenes.length ? h("ul", { class: "cards narrow" }, scenes.scenes.map(sceneCard)) : nothing("No topics yet."), scenes.next ? more(to("scenes"), "All scenes") : null),
+        section("Scenes", topics),
         section("Names", names))),
   ];
 }
