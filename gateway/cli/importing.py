@@ -150,7 +150,7 @@ def _show(found: Preview, *, as_json: bool) -> None:
         return
     roles = ", ".join(f"{count} {role}" for role, count in found.by_role.items())
     span = f", {_day(found.first_at)} to {_day(found.last_at)}" if found.first_at is not None else ""
-    click.echo(f"{found.format}: {found.messages} messages in {found.sessions} sessions ({roles or 'none'}){span}")
+    click.echo(f"{found.format}: {found.messages} messages ({roles or 'none'}) in {found.sessions} sessions{span}")
     click.echo(f"{found.there} of them are there already; nothing was published")
     for reason, count in found.skipped.items():
         click.echo(f"passed over: {count} · {reason}")
