@@ -39,6 +39,11 @@ class RedisServer:
         }
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def folder(self) -> Path:
+        """Where its files are."""
+        return self._folder
+
     def __enter__(self) -> Self:
         self.start()
         return self

@@ -15,12 +15,13 @@ import redis
 from mnemolog.projections import dead_letters
 from mnemolog.projections.indexes import vectors
 from mnemolog.projections.indexes.embedder import Embedder, WordLlamaEmbedder, load_weights
-from mnemolog.schema import keys
+from mnemolog.schema import archive, keys
 from mnemolog.schema.archive import Entry
 from mnemolog.schema.errors import LogFull, LogRefused, LogUnavailable, MnemologError, StaleWriter
 from mnemolog.schema.ids import Position
 from mnemolog.schema.settings import Settings
 from mnemolog.schema.stream import Stream, read_many
+from mnemolog.workers.homes.homes import Homes
 from mnemolog.workers.jobs.dispatcher import Dispatcher
 from mnemolog.workers.jobs.limits import JobLimits
 from mnemolog.workers.writer.housekeeper import Housekeeper
@@ -35,6 +36,8 @@ PAUSE_S = 1.0
 #: How long a read waits for something to come, and so at most how long a stop is not noticed.
 BLOCK_S = 0.25
 INSPECT_S = 5.0
+#: How often the claims of the spaces are looked at, and so at most how long a moved space is written on.
+HOMES_S = 1.0
 PROGRESS_S = 0.05
 #: How long the mark of a running writer outlives it.
 PROGRESS_TTL_MS = 15_000
@@ -55,7 +58,9 @@ def _tell_parked(writer: SpaceWriter, before: Position) -> None:
 class Ingest:
     """Writes several spaces from one thread, and hands out their jobs. `hold` spaces, then `run` until told to stop."""
 
-    def __init__(self, client: redis.Redis, embedder: Embedder, limits: JobLimits | None = None) -> None:
+    def __init__(
+        self, client: redis.Redis, embedder: Embedder, limits: JobLimits | None = None, homes: Homes | None = None
+    ) -> None:
         self._client = client
         self._embedder = embedder
         self._writers: dict[str, SpaceWriter] = {}
@@ -68,6 +73,8 @@ class Ingest:
         self._complaints: dict[str, str] = {}
         self._set_aside: dict[str, float] = {}
         self._troubled = False
+        self._homes = homes
+        self._homes_due = 0.0
         #: The spaces that had to be given up, with the reason.
         self.failures: dict[str, Exception] = {}
 
@@ -79,11 +86,25 @@ class Ingest:
     def hold(self, settings: Settings, *, accept_stream: bool = False) -> None:
         """Takes a space. Raises SpaceHeld, DivergedLog, DamagedFile, NewerEvent, errors of the log and of the disk.
 
-        A space that had to be given up is not taken again: that raises what ended it.
+        A space that had to be given up is not taken again: that raises what ended it. Where homes are given this
+        machine becomes home to a space that has none; one of another machine raises SpaceHeld.
         """
         if settings.space in self.failures:
             raise self.failures[settings.space]
-        stream = Stream(self._client, settings.space)
+        if self._homes is None:
+            self._open(settings, Stream(self._client, settings.space), accept_stream=accept_stream)
+            return
+        fresh = self._homes.take(settings)
+        try:
+            self._open(settings, self._homes.stream(settings.space), accept_stream=accept_stream)
+            self._homes.keep(settings)
+        except BaseException:
+            if fresh and archive.last_entry(settings.archive) is None:
+                self._homes.give_up(settings.space)
+            self._homes.forget(settings.space)
+            raise
+
+    def _open(self, settings: Settings, stream: Stream, *, accept_stream: bool) -> None:
         writer = SpaceWriter(settings, stream, self._embedder, accept_stream=accept_stream)
         writer.meanwhile = self._keep_all
         try:
@@ -100,19 +121,23 @@ class Ingest:
         self._writers[settings.space] = writer
         said = {"space": writer.space, "position": writer.position}
         log.info("writing space %s from %s (epoch %d)", writer.space, writer.position, writer.epoch, extra=said)
+        # Who waits for a writer need not wait for the first read.
+        self._tell(writer)
 
-    def run(self, stop: threading.Event, discover: Callable[[], None] = lambda: None) -> None:
+    def run(
+        self, stop: threading.Event, discover: Callable[[], None] = lambda: None, *, lasting: bool = False
+    ) -> None:
         """Reads, folds and keeps house until `stop` is set or no space is left; then drains and gives all back.
 
-        `discover` is called between reads and may `hold` more spaces. What ends one space (`failures`) leaves the
-        others alone.
+        `discover` is called between reads and may `hold` more spaces; where it is `lasting`, it is waited for when no
+        space is left. What ends one space (`failures`) leaves the others alone.
         """
         # Now, and not when the first messages are waiting.
         load_weights()
         self._housekeeper.start()
         self._dispatcher.start()
         try:
-            while not stop.is_set() and self._writers:
+            while not stop.is_set() and (self._writers or lasting):
                 self.turn(round(1000 * min(BLOCK_S, self._pause_s())))
                 discover()
             if self._writers:
@@ -126,7 +151,10 @@ class Ingest:
     def turn(self, block_ms: int) -> int:
         """One read of all streams, and what follows from it; gives the number of entries folded."""
         self._troubled = False
+        self._look_at_homes()
         positions = self._positions()
+        if not positions:
+            time.sleep(block_ms / 1000)
         found = self._read(positions, block_ms) if positions else {}
         backlog = any(len(entries) >= self._count for entries in found.values())
         self._housekeeper.backlog = self._dispatcher.backlog = backlog
@@ -236,6 +264,25 @@ class Ingest:
         self._tell(writer)
         return len(entries)
 
+    def _look_at_homes(self) -> None:
+        """Lets go of the spaces that this machine is not home to any more, or that are to be moved."""
+        if self._homes is None or time.monotonic() < self._homes_due:
+            return
+        self._homes_due = time.monotonic() + HOMES_S
+        try:
+            lost = self._homes.lost()
+        except _REDIS_ERRORS as error:
+            self._note("", error)
+            return
+        for space, (reason, in_order) in lost.items():
+            if space not in self._writers:
+                continue
+            if in_order:
+                log.info("%s; it is not written here any more", reason, extra={"space": space})
+                self._give_back(space)
+            else:
+                self._fail(space, StaleWriter(reason))
+
     def _keep_all(self) -> None:
         """Keeps all spaces, and says that their writer runs, while the file of one is built again."""
         for writer in list(self._writers.values()):
@@ -295,6 +342,8 @@ class Ingest:
 
     def _give_back(self, space: str) -> None:
         writer = self._writers.pop(space)
+        if self._homes is not None:
+            self._homes.forget(space)
         steps: tuple[Callable[[], object], ...] = (
             lambda: self._dispatcher.remove(space),
             lambda: self._housekeeper.remove(space),
