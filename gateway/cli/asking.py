@@ -4,23 +4,11 @@ from __future__ import annotations
 
 import click
 
-from mnemolog.gateway.cli.context import Context, json_option, now_ms, pass_context
-from mnemolog.gateway.cli.requesting import no_wait_option, node_argument, send_request, statements, tell
-from mnemolog.producers.requests import checked_text
-from mnemolog.projections.connection import read_transaction
-from mnemolog.projections.facts import Fact, cell_of, fact, find_fact
-from mnemolog.projections.verdicts import retiring
-from mnemolog.schema.errors import InvalidInput
-from mnemolog.schema.ids import EventIds
-
-
-def _found(context: Context, node: str) -> Fact:
-    """The fact that a node id, or the beginning of one, names. Raises InvalidInput and SpaceNotFound."""
-    with context.reader() as connection, read_transaction(connection):
-        found = fact(connection, find_fact(connection, node), now_ms())
-    if found is None:
-        raise InvalidInput(f"there is no fact {node!r}")
-    return found
+from mnemolog.gateway.cli.context import Context, json_option, pass_context
+from mnemolog.gateway.cli.placing import place_of
+from mnemolog.gateway.cli.requesting import manner, no_wait_option, node_argument, tell
+from mnemolog.gateway.memory import requests
+from mnemolog.gateway.memory.requests import Statement
 
 
 @click.command()
@@ -37,9 +25,8 @@ def remember(context: Context, text: str, speaker: str | None, no_wait: bool, as
     \b
     mnemolog remember "My locker is number 17." --speaker Ada
     """
-    event_id = EventIds().mint()
-    cells = statements().read_cells(checked_text(text), event_id, speaker, now_ms())
-    done = send_request(context, lambda ask: ask.remember(text, cells, event_id, speaker=speaker), no_wait=no_wait)
+    with place_of(context) as place:
+        done = requests.remember(place, Statement(text=text, speaker=speaker), manner(no_wait=no_wait))
     tell(done, "remembered", as_json=as_json)
 
 
@@ -58,17 +45,9 @@ def correct(context: Context, node: str, text: str, no_wait: bool, as_json: bool
     \b
     mnemolog correct ce-1f0c "I work at Bolt."
     """
-    with context.reader() as connection, read_transaction(connection):
-        node_id = find_fact(connection, node)
-        wrong = cell_of(connection, node_id)
-    event_id = EventIds().mint()
-    cells = statements().read_correction(checked_text(text), event_id, wrong, now_ms())
-    done = send_request(
-        context,
-        lambda ask: ask.correct(node_id, text, cells, event_id, speaker=wrong.stated_by or wrong.subject),
-        no_wait=no_wait,
-    )
-    tell(done, f"corrected {node_id}: {wrong.content}", as_json=as_json)
+    with place_of(context) as place:
+        done, wrong = requests.correct(place, node, Statement(text=text), manner(no_wait=no_wait))
+    tell(done, f"corrected {wrong.node_id}: {wrong.content}", as_json=as_json)
 
 
 @click.command()
@@ -84,10 +63,8 @@ def confirm(context: Context, node: str, no_wait: bool, as_json: bool) -> None: 
     \b
     mnemolog confirm ce-1f0c
     """
-    found = _found(context, node)
-    if found.status in ("forgotten", "corrected"):
-        raise InvalidInput(f"{found.node_id} was {found.status}: there is nothing to confirm")
-    done = send_request(context, lambda ask: ask.confirm(found.node_id), no_wait=no_wait)
+    with place_of(context) as place:
+        done, found = requests.confirm(place, node, manner(no_wait=no_wait))
     tell(done, f"confirmed {found.node_id}: {found.content}", as_json=as_json)
 
 
@@ -104,8 +81,8 @@ def unpin(context: Context, node: str, no_wait: bool, as_json: bool) -> None:  #
     \b
     mnemolog unpin ce-1f0c
     """
-    found = _found(context, node)
-    done = send_request(context, lambda ask: ask.unpin(found.node_id), no_wait=no_wait)
+    with place_of(context) as place:
+        done, found = requests.unpin(place, node, manner(no_wait=no_wait))
     tell(done, f"unpinned {found.node_id}: {found.content}", as_json=as_json)
 
 
@@ -122,12 +99,9 @@ def unsupersede(context: Context, node: str, no_wait: bool, as_json: bool) -> No
     \b
     mnemolog unsupersede ce-1f0c
     """
-    with context.reader() as connection, read_transaction(connection):
-        node_id = find_fact(connection, node)
-        others = retiring(connection, node_id)
-        content = cell_of(connection, node_id).content
-    done = send_request(context, lambda ask: ask.separate(node_id, others)[-1], no_wait=no_wait)
-    tell(done, f"{node_id} holds beside {', '.join(others)}: {content}", as_json=as_json)
+    with place_of(context) as place:
+        done = requests.unsupersede(place, node, manner(no_wait=no_wait))
+    tell(done.folded, f"{done.node_id} holds beside {', '.join(done.others)}: {done.content}", as_json=as_json)
 
 
 COMMANDS = (remember, correct, confirm, unpin, unsupersede)

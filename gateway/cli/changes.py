@@ -8,15 +8,12 @@ from itertools import groupby
 import click
 
 from mnemolog.gateway.cli.axes import Moment
-from mnemolog.gateway.cli.context import Context, json_option, now_ms, pass_context, print_json
-from mnemolog.gateway.cli.telling import as_object, day, short
-from mnemolog.projections.changes import Digest
-from mnemolog.projections.changes import changes as changes_in
-from mnemolog.projections.connection import read_transaction
-from mnemolog.projections.digest.spans import Change, Span
-from mnemolog.schema.errors import InvalidInput
+from mnemolog.gateway.cli.context import Context, json_option, pass_context, print_answer
+from mnemolog.gateway.cli.placing import place_of
+from mnemolog.gateway.cli.telling import day, short
+from mnemolog.gateway.memory import changes as telling
+from mnemolog.gateway.memory.changes import Change, Digest
 from mnemolog.schema.ids import Position
-from mnemolog.schema.times import show
 
 _ITSELF = "the memory itself"
 
@@ -43,26 +40,19 @@ def changes(
     mnemolog changes --since 2026-03-09T00:00:00Z
     mnemolog changes --since 1757000000000-0 --json
     """
-    span = Span.between(since, now_ms() if until is None else until)
-    if span.until <= span.after:
-        raise InvalidInput(f"nothing lies between {_shown(since)} and {_shown(until)}: --until comes after --since")
-    with context.reader() as connection, read_transaction(connection):
-        digest = changes_in(connection, span, context.settings.archive, everything=everything)
+    with place_of(context) as place:
+        digest = telling.changes(place, since, until, everything=everything)
     if as_json:
-        print_json(as_object(digest))
+        print_answer(digest)
         return
     for line in _lines(digest):
         click.echo(line)
 
 
-def _shown(moment: int | Position | None) -> str:
-    return "now" if moment is None else show(moment) if isinstance(moment, int) else str(moment)
-
-
 def _lines(digest: Digest) -> Iterator[str]:
     counts = ", ".join(f"{count} {kind}" for kind, count in digest.counts.items()) or "nothing changed"
     said = f"{digest.messages} messages in {digest.sessions} sessions"
-    yield f"{show(digest.since)} to {show(digest.until)}: {said}; {counts}"
+    yield f"{digest.since} to {digest.until}: {said}; {counts}"
     if digest.calls:
         tokens = f"{digest.tokens_in} + {digest.tokens_out} tokens, ${digest.cost_usd:.4f}"
         yield f"{digest.calls} calls of models, {tokens}"

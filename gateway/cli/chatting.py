@@ -13,15 +13,16 @@ import click
 import msgspec
 
 from mnemolog.gateway.chat import Chat, Said, Turn
-from mnemolog.gateway.cli.axes import axes_of, reading, time_options
-from mnemolog.gateway.cli.context import Context, json_option, now_ms, pass_context, print_json
-from mnemolog.gateway.cli.narrowing import narrowing_options, search_options, told_options
-from mnemolog.gateway.cli.recording import Asked, Recording, recording
+from mnemolog.gateway.cli.axes import time_options
+from mnemolog.gateway.cli.context import Context, json_option, pass_context, print_answer, print_json
+from mnemolog.gateway.cli.narrowing import narrowing_options, scope_of
+from mnemolog.gateway.cli.placing import place_of
 from mnemolog.gateway.cli.telling import shown
-from mnemolog.producers import Producer
+from mnemolog.gateway.memory import contexts
+from mnemolog.gateway.memory.contexts import Wish
+from mnemolog.gateway.memory.place import Place
 from mnemolog.projections.context import DEFAULT_BUDGET, LEAST_BUDGET
 from mnemolog.projections.context import Context as Recalled
-from mnemolog.projections.context import context as recollect
 from mnemolog.projections.progress import writer_position
 from mnemolog.schema.errors import SpaceNotFound
 from mnemolog.schema.model_settings import RULES
@@ -54,20 +55,15 @@ def context_(context: Context, /, query: str, budget: int, no_record: bool, as_j
     \b
     mnemolog context "What language should I use for a CLI tool?" --budget 500
     """
-    axes = axes_of(given)
-    at = axes.at
-    with recording(context, wanted=not no_record) as recorder, reading(context, axes) as connection:
-        options = search_options(context, axes, given)
-        found = recollect(connection, query, embedder=context.embedder(), now=at, budget=budget, **options)
+    wish = Wish(scope=scope_of(given), budget=budget, record=not no_record)
+    with place_of(context) as place:
+        found = contexts.context(place, query, wish)
         if as_json:
-            print_json({"query": query, "budget": budget, **msgspec.structs.asdict(found)})
+            print_answer(found)
         elif found.text:
             click.echo(found.text)
         else:
             click.echo("nothing relevant", err=True)
-        sys.stdout.flush()
-        told = {"budget": budget, **told_options(axes, given)}
-        recorder.context(connection, Asked(query=query, about=at, options=told, is_use=not axes.is_past), found)
 
 
 @click.command()
@@ -87,14 +83,11 @@ def chat(context: Context, /, as_json: bool, **given: Any) -> None:  # noqa: FBT
     mnemolog chat --speaker Ada
     """
     name = given["session"] or f"chat-{datetime.now(UTC).isoformat(timespec='seconds')}"
-    with (
-        context.redis() as url,
-        Producer(context.settings.space, redis_url=url) as producer,
-        recording(context, wanted=not given["no_record"]) as recorder,
-    ):
-        memory = _Memory(context, given["budget"], recorder)
+    with place_of(context) as place:
+        producer = place.producer()
+        memory = _Memory(place, given["budget"], record=not given["no_record"])
         talk = Chat(producer, name, memory, _model(context), speaker=given["speaker"])
-        if writer_position(context.stream(url)) is None:
+        if writer_position(place.needed_stream()) is None:
             click.echo("no writer is running: what is said is kept, and learnt from when `mnemolog up` runs", err=True)
         with suppress(KeyboardInterrupt):
             for text in _lines():
@@ -105,26 +98,16 @@ def chat(context: Context, /, as_json: bool, **given: Any) -> None:  # noqa: FBT
 class _Memory:
     """What the chat recalls: a context from the file as it is at each turn, nothing while there is none."""
 
-    def __init__(self, context: Context, budget: int, recorder: Recording) -> None:
-        self._context = context
-        self._budget = budget
-        self._recorder = recorder
-        self._embedder = context.embedder()
+    def __init__(self, place: Place, budget: int, *, record: bool) -> None:
+        self._place = place
+        self._wish = Wish(scope=scope_of({}), budget=budget, record=record)
 
     def __call__(self, text: str, asked_by: str, without: frozenset[str]) -> Recalled:
-        now = now_ms()
+        wish = msgspec.structs.replace(self._wish, without=without, message=asked_by)
         try:
-            with self._context.reader() as connection:
-                found = recollect(
-                    connection, text, embedder=self._embedder, now=now, budget=self._budget, without=without
-                )
-                options = {"budget": self._budget, "without": len(without)}
-                self._recorder.context(
-                    connection, Asked(query=text, about=now, options=options, message=asked_by), found
-                )
+            return contexts.recollected(self._place, text, wish)
         except SpaceNotFound:
             return Recalled("", 0, (), (), ())
-        return found
 
 
 def _model(context: Context) -> Callable[[Sequence[Said]], str] | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -15,6 +14,7 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from mnemolog.gateway.memory import axes
 from mnemolog.projections.connection import open_reader
 from mnemolog.projections.indexes.embedder import Embedder
 from mnemolog.projections.indexes.embedders import embedder_of
@@ -26,6 +26,9 @@ from mnemolog.schema.model_settings import ModelSettings
 from mnemolog.schema.settings import Settings
 from mnemolog.schema.stream import Stream
 from mnemolog.workers.embedded import embedded_redis
+
+#: The machine's clock, in UTC milliseconds.
+now_ms = axes.now_ms
 
 console = Console(stderr=True, highlight=False)
 
@@ -110,11 +113,6 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else on standard output.")
 
 
-def now_ms() -> int:
-    """The machine's clock, in UTC milliseconds."""
-    return time.time_ns() // 1_000_000
-
-
 def print_json(value: object) -> None:
     """One JSON document on one line; positions as 'ms-seq'."""
     encoded = msgspec.json.encode(_plain(value))
@@ -131,6 +129,11 @@ def _plain(value: object) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     return value
+
+
+def print_answer(answer: object) -> None:
+    """The JSON of an answer of the memory, on one line."""
+    sys.stdout.write(msgspec.json.encode(answer).decode("utf-8") + "\n")
 
 
 @contextmanager

@@ -7,15 +7,14 @@ from typing import Any
 
 import click
 
-from mnemolog.gateway.cli.context import TIME, Context, json_option, now_ms, pass_context, print_json
+from mnemolog.gateway.cli.context import TIME, Context, json_option, pass_context, print_answer
 from mnemolog.gateway.cli.facts import as_line
-from mnemolog.gateway.cli.telling import as_object, day, short
-from mnemolog.projections.connection import read_transaction
-from mnemolog.projections.entities import EntityStory, Moment, Replaced
-from mnemolog.projections.entities import entity as entity_of
-from mnemolog.projections.indexes.analysis import clean
+from mnemolog.gateway.cli.placing import place_of
+from mnemolog.gateway.cli.telling import day, short
+from mnemolog.gateway.memory import entities as telling
+from mnemolog.gateway.memory.axes import Axes
+from mnemolog.gateway.memory.entities import EntityStory, Moment, Succession
 from mnemolog.projections.names import Named
-from mnemolog.projections.names import names as names_in
 
 
 @click.command()
@@ -34,11 +33,11 @@ def entity(context: Context, /, name: str, as_json: bool, **options: Any) -> Non
     mnemolog entity Ada
     mnemolog entity "Acme Corp" --all --json
     """
-    at = now_ms() if options["now"] is None else options["now"]
-    with context.reader() as connection, read_transaction(connection):
-        found = entity_of(connection, clean(name), at, everything=options["everything"], limit=options["limit"])
+    axes = Axes(now=options["now"])
+    with place_of(context) as place:
+        found = telling.entity(place, name, axes, everything=options["everything"], limit=options["limit"])
     if as_json:
-        print_json(as_object(found))
+        print_answer(found)
         return
     for line in _lines(found):
         click.echo(line)
@@ -53,10 +52,10 @@ def entities(context: Context, as_json: bool) -> None:  # noqa: FBT001
     \b
     mnemolog entities
     """
-    with context.reader() as connection, read_transaction(connection):
-        found = names_in(connection)
+    with place_of(context) as place:
+        found = telling.entities(place)
     if as_json:
-        print_json(as_object(found))
+        print_answer(found)
         return
     for one in found:
         click.echo(_named(one))
@@ -87,7 +86,7 @@ def _under(title: str, lines: Iterable[str]) -> Iterator[str]:
         yield from (f"  {line}" for line in told)
 
 
-def _replaced(one: Replaced) -> str:
+def _replaced(one: Succession) -> str:
     older = one.replaced
     return f"{day(one.since)}  {short(older.content)} (from {day(older.valid_from)}) → {short(one.content)}"
 

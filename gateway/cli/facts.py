@@ -4,38 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-import apsw
 import click
-import msgspec
 
-from mnemolog.gateway.cli.axes import Axes, axes_of, reading, time_options
-from mnemolog.gateway.cli.context import Context, json_option, pass_context, print_json
-from mnemolog.gateway.cli.telling import short
-from mnemolog.projections.connection import read_transaction
-from mnemolog.projections.facts import Fact, find_fact
-from mnemolog.projections.facts import facts as facts_at
-from mnemolog.projections.history import Link, Quotation
-from mnemolog.projections.history import history as history_of
-from mnemolog.projections.scenes import scenes as scenes_of
-from mnemolog.projections.scenes import scenes_at
-from mnemolog.schema.errors import InvalidInput
-from mnemolog.schema.times import show
+from mnemolog.gateway.cli.axes import axes_of, time_options
+from mnemolog.gateway.cli.context import Context, json_option, pass_context, print_answer
+from mnemolog.gateway.cli.placing import place_of
+from mnemolog.gateway.cli.telling import day, short
+from mnemolog.gateway.memory import facts as telling
+from mnemolog.gateway.memory.facts import Fact, Quotation
 
 MOST_SUMMARY_CHARS = 2_000
-_TIMES = ("valid_from", "valid_until", "since", "due", "fades_at", "occurred_at")
-
-
-def as_object(fact: Fact) -> dict[str, Any]:
-    """A fact for JSON: times as ISO 8601 in UTC."""
-    found = msgspec.structs.asdict(fact)
-    return {name: show(value) if name in _TIMES and value is not None else value for name, value in found.items()}
 
 
 def as_line(fact: Fact) -> str:
     """A fact on one line: what it says, since when, and why it is not live if it is not."""
-    notes = [f"since {show(fact.since)[:10]}"]
+    notes = [f"since {day(fact.since)}"]
     if fact.valid_until is not None:
-        notes.append(f"until {show(fact.valid_until)[:10]}")
+        notes.append(f"until {day(fact.valid_until)}")
     if fact.status != "live":
         notes.append(fact.status + (f" by {fact.superseded_by}" if fact.status == "superseded" else ""))
     notes += [fact.note] if fact.note else []
@@ -50,7 +35,7 @@ def as_line(fact: Fact) -> str:
 @time_options
 @json_option
 @pass_context
-def facts(context: Context, /, everything: bool, as_json: bool, **given: Any) -> None:  # noqa: FBT001
+def facts(context: Context, /, everything: bool, as_json: bool, scene: str | None, **given: Any) -> None:  # noqa: FBT001
     """List the facts that are live: what they say, since when, how sure they are, and from which messages.
 
     Live at a time is what has begun, has not ended or been superseded, and has not faded. A fact that has faded since
@@ -61,11 +46,10 @@ def facts(context: Context, /, everything: bool, as_json: bool, **given: Any) ->
     mnemolog facts --scene career
     mnemolog facts --all --as-of 2026-03-09T00:00:00Z --json
     """
-    axes = axes_of(given)
-    with reading(context, axes) as connection, read_transaction(connection):
-        found = facts_at(connection, axes.at, everything=everything, scene=given["scene"])
+    with place_of(context) as place:
+        found = telling.facts(place, axes_of(given), everything=everything, scene=scene)
     if as_json:
-        print_json([as_object(fact) for fact in found])
+        print_answer(found)
         return
     for fact in found:
         click.echo(as_line(fact))
@@ -85,16 +69,14 @@ def scenes(context: Context, /, as_json: bool, **given: Any) -> None:  # noqa: F
     mnemolog scenes
     mnemolog scenes --as-of 2026-03-09T00:00:00Z
     """
-    axes = axes_of(given)
-    with reading(context, axes) as connection, read_transaction(connection):
-        is_present = axes.as_of is None and axes.now is None
-        found = scenes_of(connection) if is_present else scenes_at(connection, axes.at)
+    with place_of(context) as place:
+        found = telling.scenes(place, axes_of(given))
     if as_json:
-        print_json([{**msgspec.structs.asdict(scene), "updated_at": show(scene.updated_at)} for scene in found])
+        print_answer(found)
         return
     for scene in found:
         stale = ", summary is stale" if scene.stale else ""
-        click.echo(f"{short(scene.scene)}  ({scene.cells} facts, changed {show(scene.updated_at)[:10]}{stale})")
+        click.echo(f"{short(scene.scene)}  ({scene.cells} facts, changed {day(scene.updated_at)}{stale})")
         click.echo(f"    {short(scene.summary, MOST_SUMMARY_CHARS) or 'no summary yet'}")
 
 
@@ -112,47 +94,24 @@ def history(context: Context, /, node: str, as_json: bool, **given: Any) -> None
     \b
     mnemolog history ce-1f0c
     """
-    axes = axes_of(given)
-    with reading(context, axes) as connection, read_transaction(connection):
-        node_id = _named(context, connection, node, axes)
-        links = [] if node_id is None else history_of(connection, node_id, axes.at, until=axes.as_of)
+    with place_of(context) as place:
+        links = telling.history(place, node, axes_of(given))
     if as_json:
-        print_json([_link_object(link) for link in links])
+        print_answer(links)
         return
     for link in links:
-        click.echo(as_line(link.fact))
+        click.echo(as_line(link))
         for said in link.evidence:
-            click.echo(f"    {show(said.occurred_at)}  {short(said.speaker or 'somebody')}: {_shown(said)}")
+            click.echo(f"    {said.occurred_at}  {short(said.speaker or 'somebody')}: {_shown(said)}")
         for verdict in link.verdicts:
             state = "" if verdict.state == "in_force" else f" [{verdict.state}]"
             why = f" ({verdict.kind})" if verdict.kind else ""
             click.echo(f"    {verdict.judge}: {verdict.ruling}{why} with {verdict.other}{state}")
 
 
-def _named(context: Context, connection: apsw.Connection, node: str, axes: Axes) -> str | None:
-    """The fact that an id, or the beginning of one, names; None for one that was not known yet. Raises InvalidInput."""
-    try:
-        return find_fact(connection, node)
-    except InvalidInput:
-        if axes.known_at is None:
-            raise
-        with context.reader() as live:
-            found = find_fact(live, node)
-    click.echo(f"{found} was not known yet", err=True)
-    return None
-
-
 def _shown(said: Quotation) -> str:
     whole = " ".join(said.content.split()) == " ".join(said.quote.split())
     return f"“{short(said.quote)}”" + ("" if whole else f" in {said.event_id}")
-
-
-def _link_object(link: Link) -> dict[str, Any]:
-    return {
-        **as_object(link.fact),
-        "evidence": [{**msgspec.structs.asdict(said), "occurred_at": show(said.occurred_at)} for said in link.evidence],
-        "verdicts": [msgspec.structs.asdict(verdict) for verdict in link.verdicts],
-    }
 
 
 COMMANDS = (facts, scenes, history)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
-from mnemolog.gateway.cli.axes import Axes
-from mnemolog.gateway.cli.context import TIME, Context
-from mnemolog.projections.search.filters import Filters
-from mnemolog.schema.times import show, utc_offset_min
+from mnemolog.gateway.cli.context import TIME
+from mnemolog.gateway.memory import scope
+from mnemolog.gateway.memory.axes import Times
+from mnemolog.gateway.memory.scope import Narrowing, Scope
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -24,35 +24,16 @@ _OPTIONS = (
     click.option("--asker", help="Who asks: the speaker that I and my in the query mean."),
     click.option("--time-zone", help="In which last week is meant. [env MNEMOLOG_TIME_ZONE; default UTC]"),
 )
-_NAMES = ("sessions", "speakers", "scenes", "entities")
+_NAMES = frozenset((*Narrowing.__annotations__, *Times.__annotations__))
 
 
 def narrowing_options(command: Command) -> Command:
-    """Adds the options; the functions below take them out of what was given."""
+    """Adds the options; `scope_of` takes them out of what was given."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
 
 
-def search_options(context: Context, axes: Axes, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of `recall` and `context` that the options stand for. Raises InvalidTime for an unknown time zone.
-
-    Where what was true at a time is asked for, what was said after it is left out.
-    """
-    return {
-        "filters": Filters(
-            after=given["after"],
-            before=given["before"],
-            said_until=axes.as_of,
-            **{name: given[name] for name in _NAMES},
-        ),
-        "asker": given["asker"],
-        "utc_offset_min": utc_offset_min(given["time_zone"] or context.settings.time_zone, axes.at),
-    }
-
-
-def told_options(axes: Axes, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The options as the recall log keeps them."""
-    times = {name: show(given[name]) for name in ("after", "before") if given[name] is not None}
-    names = {name: given[name] for name in (*_NAMES, "asker", "time_zone") if given[name]}
-    return {**axes.told, **times, **names}
+def scope_of(given: Mapping[str, Any]) -> Scope:
+    """The scope among the options that were given, those of time included."""
+    return scope.scope_of(cast("Narrowing", {name: value for name, value in given.items() if name in _NAMES}))

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
-import msgspec
 
-from mnemolog.gateway.cli.context import Context, json_option, now_ms, pass_context, print_json
+from mnemolog.gateway.cli.context import Context, json_option, pass_context, print_answer
 from mnemolog.gateway.cli.facts import as_line
-from mnemolog.gateway.cli.forgetting import agreed, evidence_for, plan
-from mnemolog.gateway.cli.requesting import no_wait_option, send_request, tell
+from mnemolog.gateway.cli.forgetting import is_agreed, tell_forgotten, tell_near
+from mnemolog.gateway.cli.placing import place_of
+from mnemolog.gateway.cli.requesting import manner, no_wait_option, tell
 from mnemolog.gateway.cli.telling import short
-from mnemolog.projections.connection import read_transaction
-from mnemolog.projections.history import Quotation
-from mnemolog.projections.pending import PendingRequest, find_request, meant
-from mnemolog.projections.pending import requests as requests_in
-from mnemolog.schema.errors import InvalidInput
+from mnemolog.gateway.memory import decisions, forgetting
 from mnemolog.schema.times import show as show_time
 
 _request = click.argument("request_id", metavar="ID")
@@ -41,26 +35,18 @@ def list_(context: Context, everything: bool, as_json: bool) -> None:  # noqa: F
     \b
     mnemolog requests list --all
     """
-    with context.reader() as connection:
-        found = requests_in(connection, everything=everything)
-        facts = {
-            request.request_id: meant(connection, request, embedder=context.embedder(), now=now_ms()).meant
-            for request in found
-            if request.state == "pending"
-        }
+    with place_of(context) as place:
+        found = decisions.requests(place, everything=everything)
     if as_json:
-        print_json([_as_object(one, [fact.node_id for fact in facts.get(one.request_id, ())]) for one in found])
+        print_answer([asked.answer() for asked in found])
         return
-    for one in found:
+    for asked in found:
+        one = asked.request
         click.echo(
             f"{one.request_id}  {one.state:9} {show_time(one.occurred_at)}  {short(one.subject)}: {short(one.content)}"
         )
-        for fact in facts.get(one.request_id, ()):
+        for fact in asked.facts:
             click.echo(f"    {as_line(fact)}")
-
-
-def _as_object(request: PendingRequest, node_ids: list[str]) -> dict[str, Any]:
-    return {**msgspec.structs.asdict(request), "occurred_at": show_time(request.occurred_at), "facts": node_ids}
 
 
 @requests.command()
@@ -77,30 +63,18 @@ def confirm(context: Context, request_id: str, yes: bool, no_wait: bool, as_json
     \b
     mnemolog requests confirm rq-1f0c --yes
     """
-    with context.reader() as connection:
-        request = find_request(connection, request_id)
-        matches = meant(connection, request, embedder=context.embedder(), now=now_ms())
-        with read_transaction(connection):
-            said = [*evidence_for(connection, matches), _own(request)]
-    done = None
-    if matches.meant and (yes or (not as_json and agreed(matches, said))):
-        node_ids = [found.node_id for found in matches.meant]
-        done = send_request(context, lambda ask: ask.forget(node_ids, request.request_id), no_wait=no_wait)
+    with place_of(context) as place:
+        request, planned = decisions.plan_of_request(place, request_id)
+        agreed = yes or (not as_json and is_agreed(planned))
+        how = manner(no_wait=no_wait)
+        done = forgetting.forget(place, planned, how, request.request_id) if agreed else None
     if as_json:
-        print_json({"request_id": request.request_id, **plan(matches, said, done)})
-    elif not matches.meant:
+        print_answer(decisions.confirmed(request, planned, done))
+    elif not planned.facts:
         click.echo("no live fact is surely meant by that: `mnemolog forget NODE`, then dismiss the request", err=True)
-        for near in matches.nearest:
-            click.echo(f"near: {as_line(near)}", err=True)
-    elif done is not None:
-        tell(done, f"forgotten: {len(matches.meant)} facts, {len(said)} messages hidden", as_json=False)
+        tell_near(planned.nearest)
     else:
-        click.echo("nothing was forgotten")
-
-
-def _own(request: PendingRequest) -> Quotation:
-    """The message that asks: it tells what is to be forgotten."""
-    return Quotation(request.event_id, request.words, request.content, request.subject, request.occurred_at)
+        tell_forgotten(planned, done)
 
 
 @requests.command()
@@ -114,11 +88,8 @@ def dismiss(context: Context, request_id: str, no_wait: bool, as_json: bool) -> 
     \b
     mnemolog requests dismiss rq-1f0c
     """
-    with context.reader() as connection:
-        request = find_request(connection, request_id)
-    if request.state != "pending":
-        raise InvalidInput(f"request {request.request_id} is {request.state} already")
-    done = send_request(context, lambda ask: ask.dismiss(request.request_id), no_wait=no_wait)
+    with place_of(context) as place:
+        done, request = decisions.dismiss(place, request_id, manner(no_wait=no_wait))
     tell(done, f"dismissed: {request.words}", as_json=as_json)
 
 

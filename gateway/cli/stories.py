@@ -6,17 +6,25 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from mnemolog.gateway.cli.facts import as_line
 from mnemolog.gateway.cli.telling import short, shown
-from mnemolog.projections.facts import Fact
-from mnemolog.projections.reasons.decisions import Decision
-from mnemolog.projections.reasons.windows import Conclusion, JobStory
-from mnemolog.projections.recalls import Recorded
-from mnemolog.projections.why import FactStory, Judged, MessageStory, Said, SceneStory
+from mnemolog.gateway.memory.facts import Fact
+from mnemolog.gateway.memory.stories import (
+    RAW_CHARS,
+    Conclusion,
+    FactStory,
+    JobStory,
+    Judged,
+    MessageStory,
+    Recorded,
+    Request,
+    Said,
+    SceneStory,
+    Story,
+    cut,
+)
+from mnemolog.schema.ids import Position
 from mnemolog.schema.times import show
 
-Story = FactStory | MessageStory | SceneStory
-
-#: As much of an engine's reply is shown, in characters, and as many recalls, unless all is asked for.
-RAW_CHARS = 400
+#: As many recalls are shown, unless all are asked for.
 RECALLS_SHOWN = 10
 _STATES = {
     "not_extractable": "no engine reads it",
@@ -35,11 +43,6 @@ def lines_of(story: Story, *, full: bool) -> Iterator[str]:
     if isinstance(story, MessageStory):
         return _message_lines(story, full=full)
     return _scene_lines(story, full=full)
-
-
-def cut(raw: str) -> str:
-    """An engine's reply, cut where it is long."""
-    return raw if len(raw) <= RAW_CHARS else f"{raw[:RAW_CHARS]}… ({len(raw)} characters: --full shows all)"
 
 
 def _under(title: str, lines: Iterable[str]) -> Iterator[str]:
@@ -69,7 +72,7 @@ def _fact_lines(story: FactStory, *, full: bool) -> Iterator[str]:
 def _message_lines(story: MessageStory, *, full: bool) -> Iterator[str]:
     message, window = story.message, story.window
     yield _said(message, full=full)
-    yield f"  event {short(message.event_id)} at {message.position}, recorded {show(message.recorded_at)}"
+    yield f"  event {short(message.event_id)} at {message.position}, recorded {message.recorded_at}"
     yield f"  session {short(message.session)}, {message.role}, from {message.source_type}"
     if message.hidden:
         yield "  hidden, because a fact that was taken from it was forgotten"
@@ -97,7 +100,7 @@ def _fact(fact: Fact) -> str:
 def _said(said: Said, *, full: bool) -> str:
     text = said.content if said.quote is None else said.quote
     told = shown(text) if full else short(text)
-    return f"{said.node_id}  {show(said.occurred_at)}  {short(said.speaker or said.role)}: “{told}”"
+    return f"{said.node_id}  {said.occurred_at}  {short(said.speaker or said.role)}: “{told}”"
 
 
 def _conclusion(conclusion: Conclusion, *, full: bool) -> Iterator[str]:
@@ -105,7 +108,7 @@ def _conclusion(conclusion: Conclusion, *, full: bool) -> Iterator[str]:
     engine = " ".join(filter(None, (outcome.engine, outcome.model)))
     prompt = f", prompt {outcome.prompt_version}" if outcome.prompt_version else ""
     refused = "" if outcome.accepted else ", came too late and was refused"
-    yield f"{show(outcome.position.ms)}  by {short(engine)}{short(prompt)}{refused}"
+    yield f"{_recorded_at(outcome.position)}  by {short(engine)}{short(prompt)}{refused}"
     took = "" if conclusion.took_ms is None else f" in {conclusion.took_ms} ms"
     tokens = f"{outcome.calls} calls, {outcome.tokens_in} + {outcome.tokens_out} tokens, ${outcome.cost_usd:.4f}"
     yield f"{tokens}{took}; event {short(outcome.event_id)} at {outcome.position}"
@@ -124,7 +127,7 @@ def _verdict(verdict: Judged) -> Iterator[str]:
     if verdict.conclusion is not None:
         outcome = verdict.conclusion.outcome
         by = " ".join(filter(None, (verdict.judge, short(outcome.engine), short(outcome.model))))
-    yield f"{show(verdict.position.ms)}  {by}: {verdict.ruling}{kind} with {verdict.other}{state}"
+    yield f"{_recorded_at(verdict.position)}  {by}: {verdict.ruling}{kind} with {verdict.other}{state}"
     yield f"    {short(verdict.other_content)}; event {short(verdict.event_id)} at {verdict.position}"
 
 
@@ -137,15 +140,19 @@ def _jobs(jobs: Sequence[JobStory], *, full: bool) -> Iterator[str]:
             yield from (f"  {line}" for line in _conclusion(conclusion, full=full))
 
 
-def _request(decision: Decision) -> str:
+def _recorded_at(position: str) -> str:
+    return show(Position.parse(position).ms)
+
+
+def _request(decision: Request) -> str:
     who = f" by {short(decision.speaker)}" if decision.speaker else ""
     text = f": “{short(decision.text)}”" if decision.text else ""
-    return f"{show(decision.at)}  {decision.kind}{who}{text}  (event {short(decision.event_id)})"
+    return f"{decision.at}  {decision.kind}{who}{text}  (event {short(decision.event_id)})"
 
 
 def _recalls(recalls: Sequence[Recorded], *, full: bool) -> Iterator[str]:
     told = recalls if full else recalls[:RECALLS_SHOWN]
-    lines = [f"{show(one.asked_at)}  {one.recall_id}  {one.kind}: {short(one.query) or '(not kept)'}" for one in told]
+    lines = [f"{one.asked_at}  {one.recall_id}  {one.kind}: {short(one.query) or '(not kept)'}" for one in told]
     if len(recalls) > len(told):
         lines.append(f"… and {len(recalls) - len(told)} more: --full shows them")
     return _under("told by", lines)

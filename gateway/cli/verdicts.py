@@ -7,13 +7,11 @@ from typing import Any
 
 import click
 
-from mnemolog.gateway.cli.context import Context, json_option, pass_context, print_json
-from mnemolog.gateway.cli.requesting import no_wait_option, send_request, tell
+from mnemolog.gateway.cli.context import Context, json_option, pass_context, print_answer
+from mnemolog.gateway.cli.placing import place_of
+from mnemolog.gateway.cli.requesting import manner, no_wait_option, tell
 from mnemolog.gateway.cli.telling import short
-from mnemolog.projections.connection import read_transaction
-from mnemolog.projections.facts import find_fact
-from mnemolog.projections.verdicts import PairOfFacts
-from mnemolog.projections.verdicts import verdicts as verdicts_in
+from mnemolog.gateway.memory import decisions
 from mnemolog.schema.errors import InvalidInput
 
 
@@ -36,10 +34,10 @@ def list_(context: Context, everything: bool, as_json: bool) -> None:  # noqa: F
     \b
     mnemolog verdicts list --all
     """
-    with context.reader() as connection:
-        found = verdicts_in(connection, everything=everything)
+    with place_of(context) as place:
+        found = decisions.verdicts(place, everything=everything)
     if as_json:
-        print_json(found)
+        print_answer(found)
         return
     for pair in found:
         click.echo(f"{pair.state:9} {pair.ruling} ({pair.judge}{': ' + pair.kind if pair.kind else ''})")
@@ -98,18 +96,10 @@ def _review(
 ) -> None:
     if (node is None) == (not everything):
         raise InvalidInput("name a NODE (and an OTHER), or give --all")
-    with context.reader() as connection, read_transaction(connection):
-        named = {find_fact(connection, one) for one in (node, other) if one is not None}
-        pairs = _held(verdicts_in(connection), named)
-    done = send_request(context, lambda ask: ask.review(pairs, approved=approved), no_wait=no_wait)
-    tell(done, f"{'approved' if approved else 'rejected'}: {len(pairs)} verdicts", as_json=as_json)
-
-
-def _held(held: list[PairOfFacts], named: set[str]) -> list[tuple[str, str]]:
-    pairs = [(pair.first, pair.second) for pair in held if named <= {pair.first, pair.second}]
-    if not pairs:
-        raise InvalidInput("no verdict waits there: see `mnemolog verdicts list`")
-    return pairs
+    named = tuple(one for one in (node, other) if one is not None)
+    with place_of(context) as place:
+        done, count = decisions.review(place, named, manner(no_wait=no_wait), approved=approved)
+    tell(done, f"{'approved' if approved else 'rejected'}: {count} verdicts", as_json=as_json)
 
 
 COMMANDS = (verdicts,)

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import apsw
 import click
 
-from mnemolog.gateway.cli.context import TIME, Context, json_option, now_ms, pass_context, print_json
-from mnemolog.gateway.cli.stories import Story, cut, lines_of
-from mnemolog.gateway.cli.telling import as_object
-from mnemolog.projections.connection import read_transaction
-from mnemolog.projections.lines.citations import UnknownCitation, resolve
-from mnemolog.projections.why import FactStory, MessageStory, SceneStory, why_scene
-from mnemolog.projections.why import why as why_of
+from mnemolog.gateway.cli.context import TIME, Context, json_option, now_ms, pass_context, print_answer
+from mnemolog.gateway.cli.placing import place_of
+from mnemolog.gateway.cli.stories import lines_of
+from mnemolog.gateway.memory import stories
 
 
 @click.command()
@@ -34,39 +28,13 @@ def why(context: Context, node: str, now: int | None, full: bool, as_json: bool)
     mnemolog why ce-1f0c
     mnemolog why 5bff --full --json
     """
-    with context.reader() as connection, read_transaction(connection):
-        story = _story(context, connection, node, now_ms() if now is None else now)
+    with place_of(context) as place:
+        story = stories.story(place, node, now_ms() if now is None else now)
     if as_json:
-        told = {"kind": _kind(story), **as_object(story)}
-        print_json(told if full else _shortened(told))
+        print_answer(story if full else stories.shortened(story))
         return
     for line in lines_of(story, full=full):
         click.echo(line)
-
-
-def _story(context: Context, connection: apsw.Connection, node: str, at: int) -> Story:
-    """What NODE names. Raises UnknownCitation and AmbiguousCitation."""
-    try:
-        return why_of(connection, resolve(connection, node), at, context.settings.archive)
-    except UnknownCitation:
-        scene = why_scene(connection, node, at, context.settings.archive)
-        if scene is None:
-            raise
-        return scene
-
-
-def _kind(story: Story) -> str:
-    return {FactStory: "fact", MessageStory: "message", SceneStory: "scene"}[type(story)]
-
-
-def _shortened(value: Any) -> Any:
-    """The same with engines' replies cut."""
-    if isinstance(value, dict):
-        return {
-            name: cut(item) if name == "raw" and isinstance(item, str) else _shortened(item)
-            for name, item in value.items()
-        }
-    return [_shortened(item) for item in value] if isinstance(value, list) else value
 
 
 COMMANDS = (why,)

@@ -13,6 +13,7 @@ from mnemolog.gateway.memory.reading import reading
 from mnemolog.gateway.memory.recording import Asked, recording
 from mnemolog.gateway.memory.scope import Scope, bounded
 from mnemolog.projections.context import DEFAULT_BUDGET, LEAST_BUDGET
+from mnemolog.projections.context import Context as Recollected
 from mnemolog.projections.context import context as recollect
 
 MOST_BUDGET = 1_000_000
@@ -64,6 +65,12 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
 
 def context(place: Place, query: str, wish: Wish) -> Context:
     """What is known about a question. Raises InvalidInput, SpaceNotFound, and what a past moment raises."""
+    found = recollected(place, query, wish)
+    return msgspec.convert({"query": query, "budget": wish.budget, **msgspec.to_builtins(found)}, Context)
+
+
+def recollected(place: Place, query: str, wish: Wish) -> Recollected:
+    """The same as the projection gives it."""
     bounded("budget", wish.budget, MOST_BUDGET, LEAST_BUDGET)
     axes = wish.scope.axes
     at = axes.at
@@ -87,4 +94,4 @@ def context(place: Place, query: str, wish: Wish) -> Context:
             is_use=not axes.is_past,
         )
         recording(place, wanted=wish.record).context(connection, asked, found)
-    return msgspec.convert({"query": query, "budget": wish.budget, **msgspec.to_builtins(found)}, Context)
+    return found

@@ -7,7 +7,7 @@ import msgspec
 from mnemolog.gateway.folding import Folded
 from mnemolog.gateway.memory.axes import now_ms
 from mnemolog.gateway.memory.facts import Fact
-from mnemolog.gateway.memory.forgetting import Hidden, Plan, plan_of
+from mnemolog.gateway.memory.forgetting import Forgetting, Hidden, Plan, outcome, plan_of
 from mnemolog.gateway.memory.objects import When, told
 from mnemolog.gateway.memory.place import Place
 from mnemolog.gateway.memory.requests import Manner, send
@@ -37,6 +37,12 @@ class TalkRequest(msgspec.Struct, frozen=True, kw_only=True):
     session: str
     occurred_at: When
     facts: tuple[str, ...]
+
+
+class Confirmed(Forgetting, frozen=True, kw_only=True):
+    """What a request in talk is to have forgotten, and what became of it."""
+
+    request_id: str
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -93,6 +99,12 @@ def plan_of_request(place: Place, prefix: str) -> tuple[PendingRequest, Plan]:
         planned = plan_of(connection, meant(connection, request, embedder=place.embedder(), now=now_ms()))
     own = Hidden(request.event_id, request.subject, request.content)
     return request, msgspec.structs.replace(planned, hides=(*planned.hides, own))
+
+
+def confirmed(request: PendingRequest, planned: Plan, done: Folded | None) -> Confirmed:
+    """What a request would touch, and what became of it."""
+    fields = msgspec.structs.asdict(outcome(planned, done))
+    return Confirmed(request_id=request.request_id, **fields)
 
 
 def dismiss(place: Place, prefix: str, manner: Manner) -> tuple[Folded, PendingRequest]:

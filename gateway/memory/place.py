@@ -34,7 +34,8 @@ class Place:
     """One space as a process reaches it. Thread-safe; nothing is opened before it is needed, and `close` closes it.
 
     `embedder` gives the embedder when it is first needed. `notice` is told what an answer itself does not say, and
-    `progress` makes, of a number of entries, what watches how they are folded. No Redis is ever started.
+    `progress` makes, of a number of entries, what watches how they are folded. `start` is called before the first event
+    is put on the log: it may start a Redis, which is done for no other reason.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Place:
         *,
         notice: Callable[[str], None] = log.info,
         progress: Callable[[int], AbstractContextManager[Advance]] = untold,
+        start: Callable[[], object] = lambda: None,
         most_readers: int = MOST_READERS,
     ) -> None:
         self.settings = settings
@@ -52,6 +54,7 @@ class Place:
         #: What is folded for a question about the past is kept for the next: one thread folds it.
         self.folding = threading.Lock()
         self._embedder = embedder
+        self._start = start
         self._readers = Readers(settings.file, most_readers)
         self._lock = threading.Lock()
         self._stream: tuple[str, Stream] | None = None
@@ -91,6 +94,7 @@ class Place:
         """What puts events on the log. Raises LogUnavailable where no Redis is known to run."""
         with self._lock:
             if self._producer is None:
+                self._start()
                 self._producer = Producer(
                     self.settings.space, redis_url=self.settings.redis_url, data=self.settings.data
                 )

@@ -45,6 +45,13 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     occurred_at: Time | None = None
 
 
+class Wrong(msgspec.Struct, frozen=True):
+    """A fact that was corrected."""
+
+    node_id: str
+    content: str
+
+
 def statements() -> Any:
     """The module that reads statements. Its rules take half as long to load as a command: only who needs them waits."""
     return import_module("mnemolog.gateway.statements")
@@ -87,8 +94,8 @@ def remember(place: Place, statement: Statement, manner: Manner) -> Folded:
     return _sent(place, payload, event_id, manner.wait_s)
 
 
-def correct(place: Place, node: str, statement: Statement, manner: Manner) -> tuple[Folded, str]:
-    """Says what is true instead of a fact that never was; gives what the wrong one said, too.
+def correct(place: Place, node: str, statement: Statement, manner: Manner) -> tuple[Folded, Wrong]:
+    """Says what is true instead of a fact that never was; gives the wrong one, too.
 
     The speaker is who stated the fact unless another one is given. Raises InvalidInput for a fact that is not there,
     and as `remember` does.
@@ -98,13 +105,13 @@ def correct(place: Place, node: str, statement: Statement, manner: Manner) -> tu
         wrong = cell_of(connection, node_id)
     text = checked_text(statement.text)
     if (done := _stated_before(place, text, FactCorrected, manner)) is not None:
-        return done, wrong.content
+        return done, Wrong(node_id, wrong.content)
     event_id = manner.event_id or _ids.mint()
     at, offset_min = _moment(statement)
     cells = statements().read_correction(text, event_id, wrong, at, offset_min=offset_min)
     speaker = statement.speaker or wrong.stated_by or wrong.subject
     payload = corrected(node_id, text, cells, speaker=speaker, occurred_at=statement.occurred_at)
-    return _sent(place, payload, event_id, manner.wait_s), wrong.content
+    return _sent(place, payload, event_id, manner.wait_s), Wrong(node_id, wrong.content)
 
 
 def confirm(place: Place, node: str, manner: Manner) -> tuple[Folded, Fact]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from mnemolog.gateway.folding import TIMEOUT_S, Folded
 from mnemolog.gateway.memory import decisions, forgetting, publishing, requests
 from mnemolog.gateway.memory.axes import Time
+from mnemolog.gateway.memory.decisions import Confirmed
 from mnemolog.gateway.memory.forgetting import Forgetting
 from mnemolog.gateway.memory.place import Place
 from mnemolog.gateway.memory.publishing import Interaction, Published
@@ -118,12 +119,12 @@ class Telling:
 
     def confirm_request(
         self, request_id: str, *, preview: bool = True, event_id: str | None = None, wait_s: float = TIMEOUT_S
-    ) -> Forgetting:
+    ) -> Confirmed:
         """Forgets what a request that was made in talk means, and hides its message; a preview touches nothing."""
         request, planned = decisions.plan_of_request(self.place, request_id)
         manner = Manner(event_id=event_id, wait_s=wait_s)
         done = None if preview else forgetting.forget(self.place, planned, manner, request.request_id)
-        return forgetting.outcome(planned, done)
+        return decisions.confirmed(request, planned, done)
 
     def dismiss_request(self, request_id: str, *, event_id: str | None = None, wait_s: float = TIMEOUT_S) -> Folded:
         """Closes a request that was made in talk without forgetting anything."""

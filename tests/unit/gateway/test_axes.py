@@ -5,18 +5,15 @@ from __future__ import annotations
 import click
 import pytest
 
-from mnemolog.gateway.cli import axes
-from mnemolog.gateway.cli.axes import Axes, Moment
-from mnemolog.gateway.cli.narrowing import told_options
+from mnemolog.gateway.cli.axes import Moment
+from mnemolog.gateway.memory import axes
+from mnemolog.gateway.memory.axes import Axes
+from mnemolog.gateway.memory.scope import scope_of
 from mnemolog.schema.ids import Position
 from mnemolog.schema.times import parse
 
 NOW = parse("2026-11-21T00:00:00Z")
 THEN = parse("2026-03-09T00:00:00Z")
-NONE_GIVEN = {
-    "after": None, "before": None, "sessions": (), "speakers": (), "scenes": (), "entities": (), "asker": None,
-    "time_zone": None,
-}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -61,10 +58,9 @@ def test_what_is_neither_is_refused(text: str) -> None:
 
 
 def test_the_recall_log_keeps_the_options_that_were_given() -> None:
-    assert told_options(Axes(), NONE_GIVEN) == {}
-    asked = Axes(as_of=THEN, known_at=Position(NOW, 1))
-    given = NONE_GIVEN | {"after": THEN, "speakers": ("Ada",), "asker": "Ben"}
-    assert told_options(asked, given) == {
+    assert scope_of({}).told == {}
+    given = scope_of({"as_of": THEN, "known_at": f"{NOW}-1", "after": THEN, "speakers": ["Ada"], "asker": "Ben"})
+    assert given.told == {
         "as_of": "2026-03-09T00:00:00Z",
         "known_at": f"{NOW}-1",
         "after": "2026-03-09T00:00:00Z",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support.folding import Memory, Words
 
-from mnemolog.gateway.cli.recording import Asked, Recording
+from mnemolog.gateway.memory.recording import Asked, Recording
 from mnemolog.producers.recalls import RecallRecorder
 from mnemolog.projections.context import context
 from mnemolog.projections.recall import Result, recall
