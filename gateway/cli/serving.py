@@ -10,13 +10,13 @@ import click
 
 from mnemolog.gateway.cli.context import Context, pass_context
 from mnemolog.gateway.http.app import create_app
+from mnemolog.gateway.http.beside import Beside
 from mnemolog.gateway.http.drain import Drain
 from mnemolog.gateway.http.options import HttpOptions
 from mnemolog.gateway.http.server import Server, listening, run_until_signalled
 from mnemolog.gateway.http.tokens import TokenFile
 from mnemolog.gateway.logs import say
 from mnemolog.gateway.memory import Memories
-from mnemolog.gateway.page.routes import routes as page_routes
 from mnemolog.schema.errors import InvalidInput
 
 _DEFAULTS = HttpOptions()
@@ -81,7 +81,7 @@ def _limits(command: Command) -> Command:
 @_limits
 @pass_context
 def serve(context: Context, /, no_token: bool, **given: Any) -> None:  # noqa: FBT001
-    """Serve the HTTP API, until Ctrl-C or SIGTERM, which finish what is in flight. The writer is run by `mnemolog up`.
+    """Serve the HTTP API and the page until Ctrl-C or SIGTERM, which finish what is in flight. `mnemolog up` writes.
 
     Callers send tokens, which `mnemolog token add` makes; without one nobody is served unless --no-token is given.
 
@@ -97,7 +97,8 @@ def serve(context: Context, /, no_token: bool, **given: Any) -> None:  # noqa: F
         Memories(context.settings, context.models) as memories,
         listening(options.host, options.port) as listener,
     ):
-        app = create_app(memories, options, page_routes(memories), drain=drain)
+        beside = Beside(memories)
+        app = beside.measured(create_app(memories, options, beside.routes(), drain=drain))
         host = f"[{options.host}]" if ":" in options.host else options.host
         url = f"http://{host}:{listener.getsockname()[1]}"
         ready = f"mnemolog serves {context.settings.data} at {url}; Ctrl-C drains and stops"

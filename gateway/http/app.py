@@ -96,12 +96,12 @@ def _documentation() -> Route:
     return Route("/openapi.json", serve, name="openapi")
 
 
-def _templates(routes: Sequence[BaseRoute]) -> Callable[[Scope], str]:
+def _templates(routes: Sequence[BaseRoute]) -> Callable[[Scope], str | None]:
     """Names the route of a request as it stands in the table, without what callers put into the path."""
     of_endpoint = dict(_endpoints(routes, ""))
 
-    def template_of(scope: Scope) -> str:
-        return of_endpoint.get(id(scope.get("endpoint")), "-")
+    def template_of(scope: Scope) -> str | None:
+        return of_endpoint.get(id(scope.get("endpoint")))
 
     return template_of
 

@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Callable
 
+import msgspec
 from sse_starlette.sse import SendTimeoutError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
@@ -25,6 +26,12 @@ _SAFE = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
+
+
+class Routed(msgspec.Struct, frozen=True):
+    """The route that a request took, by the template of its path."""
+
+    path: str
 
 
 class _Exchange:
@@ -53,7 +60,7 @@ class _Exchange:
 class Guard:
     """ASGI middleware. `template_of` names the path of a scope that was routed, without what callers put into it."""
 
-    def __init__(self, app: ASGIApp, access: Access, template_of: Callable[[Scope], str]) -> None:
+    def __init__(self, app: ASGIApp, access: Access, template_of: Callable[[Scope], str | None]) -> None:
         self._app = app
         self._access = access
         self._template_of = template_of
@@ -96,17 +103,20 @@ class Guard:
         caller = scope["state"].get("caller")
         name = "-" if caller is None else caller.name
         path = self._template_of(scope)
+        if path is not None:
+            # For what stands around the guard: the framework does not say which route it took.
+            scope["route"] = Routed(path)
         log.info(
             "%s %s %d %.1f ms %s",
             scope["method"],
-            path,
+            path or "-",
             exchange.status,
             exchange.took_ms,
             name,
             extra={
                 **_extra(exchange),
                 "method": scope["method"],
-                "path": path,
+                "path": path or "-",
                 "status": exchange.status,
                 "took_ms": exchange.took_ms,
                 "token": name,
