@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from types import FrameType
 from typing import NoReturn
 
@@ -15,8 +15,9 @@ import click
 
 from mnemolog.gateway import logs
 from mnemolog.gateway.cli.context import Context, pass_context
+from mnemolog.gateway.http.drain import Drain
 from mnemolog.gateway.http.options import DEFAULT_HOST, HttpOptions, is_loopback
-from mnemolog.gateway.http.server import listening
+from mnemolog.gateway.http.server import Server, listening, run_until_signalled
 from mnemolog.gateway.http.tokens import TokenFile
 from mnemolog.gateway.mcp_server import stdio, web
 from mnemolog.gateway.mcp_server.caller import Caller
@@ -65,6 +66,8 @@ def mcp(
     """
     settings = context.settings
     caller = Caller(session=session or f"mcp-{EventIds().mint()}", speaker=speaker)
+    # What it says of each connection is for those who look for a fault in it.
+    logging.getLogger("mcp").setLevel(logging.WARNING)
     options = HttpOptions(host=host, port=port, with_tokens=not no_token, allow_hosts=allow_hosts)
     if over_http:
         _check(context, options)
@@ -100,9 +103,10 @@ def _check(context: Context, options: HttpOptions) -> None:
 def _serve_http(context: Context, served: MemoryServer, options: HttpOptions) -> None:
     app = web.create_app(served.server(), context.settings.space, options, TokenFile(context.settings.data))
     with listening(options.host, options.port) as listener:
-        port = listener.getsockname()[1]
-        told = f"MCP for space {context.settings.space} at http://{options.host}:{port}{web.PATH}; Ctrl-C stops"
-        anyio.run(partial(web.serve_http, app, listener, options, lambda: logs.say(told)))
+        host = f"[{options.host}]" if ":" in options.host else options.host
+        url = f"http://{host}:{listener.getsockname()[1]}{web.PATH}"
+        told = f"MCP for space {context.settings.space} at {url}; Ctrl-C stops"
+        anyio.run(run_until_signalled, Server(app, listener, options, Drain()), lambda: logs.say(told))
 
 
 @contextmanager

@@ -27,15 +27,12 @@ Query = Annotated[str, Meta(min_length=1, max_length=MAX_QUERY_CHARS)]
 Name = Annotated[str, Meta(min_length=1, max_length=MAX_ID_CHARS)]
 Names = Annotated[tuple[Name, ...], Meta(max_length=MAX_NAMES)]
 Time = Annotated[str, Meta(min_length=1, max_length=40, examples=["2026-03-09T10:00:00Z"])]
-Node = Annotated[str, Meta(min_length=1, max_length=MAX_ID_CHARS, description=_NODE)]
+Node = Annotated[Name, Meta(description=_NODE)]
 Cursor = Annotated[
-    str,
-    Meta(min_length=1, max_length=500, description="The `next` of the answer before, for the page that follows it."),
+    Annotated[str, Meta(min_length=1, max_length=500)] | None,
+    Meta(description="The `next` of the answer before, for the page that follows it."),
 ]
-EventId = Annotated[
-    str,
-    Meta(min_length=1, max_length=MAX_ID_CHARS, description="An id of yours: the same call with it adds nothing more."),
-]
+EventId = Annotated[Name | None, Meta(description="An id of yours: the same call with it adds nothing more.")]
 
 
 class Arguments(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,7 +48,7 @@ class Remember(Arguments, frozen=True, kw_only=True):
     ]
     speaker: Annotated[Name | None, Meta(description="Who says so; I and my mean that person.")] = None
     occurred_at: Annotated[Time | None, Meta(description="When it was said; now unless given.")] = None
-    event_id: EventId | None = None
+    event_id: EventId = None
 
 
 class Publish(Arguments, frozen=True, kw_only=True):
@@ -65,7 +62,7 @@ class Publish(Arguments, frozen=True, kw_only=True):
     last: Annotated[
         bool, Meta(description="Whether the conversation is over: then facts are extracted from it soon.")
     ] = False
-    event_id: EventId | None = None
+    event_id: EventId = None
 
 
 class Recall(Arguments, frozen=True, kw_only=True):
@@ -108,7 +105,7 @@ class Facts(Arguments, frozen=True, kw_only=True):
         Meta(description="Facts that hold, or those that are superseded, ended, faded, corrected or forgotten."),
     ] = "live"
     limit: Annotated[int, Meta(ge=1, le=MOST_LISTED, description="How many at most.")] = 50
-    after: Cursor | None = None
+    after: Cursor = None
     as_of: Annotated[Time | None, Meta(description=_AS_OF)] = None
 
 
@@ -117,7 +114,7 @@ class Correct(Arguments, frozen=True, kw_only=True):
 
     node: Node
     text: Annotated[Statement, Meta(description="What is true instead: a sentence, or the right value alone.")]
-    event_id: EventId | None = None
+    event_id: EventId = None
 
 
 class Forget(Arguments, frozen=True, kw_only=True):
@@ -126,11 +123,11 @@ class Forget(Arguments, frozen=True, kw_only=True):
     text: Annotated[
         Statement | None, Meta(description="Words that say what: this only shows what would be forgotten.")
     ] = None
-    node: Node | None = None
+    node: Annotated[Name | None, Meta(description=_NODE)] = None
     confirmed: Annotated[
         bool, Meta(description="True only after the user saw the preview and agreed; needs `node`.")
     ] = False
-    event_id: EventId | None = None
+    event_id: EventId = None
 
 
 class Why(Arguments, frozen=True, kw_only=True):
@@ -151,5 +148,5 @@ class Timeline(Arguments, frozen=True, kw_only=True):
 
     session: Annotated[Name | None, Meta(description="Only this session.")] = None
     limit: Annotated[int, Meta(ge=1, le=MOST_LISTED, description="How many messages at most.")] = 50
-    before: Cursor | None = None
+    before: Cursor = None
     as_of: Annotated[Time | None, Meta(description=_AS_OF)] = None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Callable
 from typing import Any
 
 from mcp.server.lowlevel import Server
@@ -12,11 +10,9 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mnemolog.gateway.http.access import Access, require
-from mnemolog.gateway.http.drain import Drain
 from mnemolog.gateway.http.guard import Guard
 from mnemolog.gateway.http.options import HttpOptions
 from mnemolog.gateway.http.rates import Rates
-from mnemolog.gateway.http.server import serve
 from mnemolog.gateway.http.tokens import TokenFile
 
 PATH = "/mcp"
@@ -49,8 +45,3 @@ def create_app(server: Server[Any], space: str, options: HttpOptions, tokens: To
     )
     access = Access(options, tokens, Rates(options))
     return Guard(_OfSpace(app, space), access, lambda scope: PATH if scope["path"] == PATH else "(none)")
-
-
-async def serve_http(app: ASGIApp, listener: socket.socket, options: HttpOptions, ready: Callable[[], None]) -> None:
-    """Serves until SIGINT or SIGTERM, then ends what is in flight within `drain_s`."""
-    await serve(app, listener, options, Drain(), ready)
