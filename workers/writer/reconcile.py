@@ -132,7 +132,7 @@ def inspect(stream: Stream, known: Folded, folder: Path) -> str:
         if entry_hash(last) != known.last_entry:
             if _was_erased(known, folder):
                 stream.begin_at(archive.entry(folder, known.position) or last)
-                return f"an erased entry at {known.position} was still in the stream of space {stream.space!r}: it is gone"
+                return f"the stream of space {stream.space!r} still had what was erased at {known.position}: it is gone"
             raise _replaced(stream, f"at {known.position} it holds another entry than the one that was folded")
         return ""
     bounds = stream.bounds()
