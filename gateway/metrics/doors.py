@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 #: What a request counts as that no route takes: its path is the caller's, and there is no end of them.
 UNROUTED = "(none)"
+METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 
 
 class DoorMetrics:
@@ -81,7 +82,7 @@ class Measured:
 
     def _note(self, scope: dict[str, Any], status: int, seconds: float) -> None:
         path = getattr(scope.get("route"), "path", UNROUTED)
-        method = scope["method"] if path != UNROUTED else UNROUTED
+        method = scope["method"] if path != UNROUTED and scope["method"] in METHODS else UNROUTED
         self._metrics.request(method, path, status)
         name = path.rsplit("/", 1)[-1]
         result = "ok" if status < 400 else "refused" if status < 500 else "error"  # noqa: PLR2004 (HTTP's classes)
