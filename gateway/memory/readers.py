@@ -80,7 +80,11 @@ class Readers:
         return found.st_dev, found.st_ino
 
     def _opened(self, file: tuple[int, int]) -> _Reader:
-        connection = open_reader(self._path)
+        try:
+            connection = open_reader(self._path)
+        except _DAMAGE as error:
+            _translate(error)
+            raise
         try:
             self._check(connection)
         except BaseException as error:
