@@ -16,7 +16,7 @@ from mnemolog.producers.spool import DEFAULT_SPOOL_BYTES, Spool
 from mnemolog.schema.codec import decode
 from mnemolog.schema.errors import InvalidInput
 
-_spool_option = click.option(
+spool_option = click.option(
     "--spool",
     type=click.Path(file_okay=False, path_type=Path),
     envvar="MNEMOLOG_SPOOL",
@@ -33,7 +33,7 @@ _bytes_option = click.option(
 
 def spool_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds --spool and --spool-bytes to a command."""
-    return _spool_option(_bytes_option(command))
+    return spool_option(_bytes_option(command))
 
 
 @contextmanager
