@@ -85,9 +85,14 @@ function entitle(place) {
 // What fills a part of a view later fails alone.
 const quietly = (promise) => promise.catch((error) => { if (error.name !== "AbortError") tell(error.message); });
 
+const EMPTY = { first_at: null, counts: [], stretch_ms: 0 };
+
 async function showBar(space, at) {
-  if (barOf?.space !== space) barOf = { space, activity: await memoryOf(space, null, undefined).activity().catch(() => ({ first_at: null, counts: [], stretch_ms: 0 })) };
-  timeBar(byId("time"), barOf.activity, at);
+  if (barOf?.space !== space) {
+    const activity = await memoryOf(space, null, undefined).activity().catch(() => EMPTY);
+    barOf = { space, move: timeBar(byId("time"), activity) };
+  }
+  barOf.move(at);
 }
 
 function trouble(error) {
@@ -125,7 +130,7 @@ byId("remember").addEventListener("click", rememberHere);
 byId("help").addEventListener("click", keysDialog);
 listenForKeys({
   remember: rememberHere,
-  toNow: () => { const { space, view, name: node, given } = here(); if (given.get("at")) go(addressed(space, view, node, { ...Object.fromEntries(given), at: null })); },
+  toNow: () => { const { space, view, name: node, given } = here(); if (given.get("at")) turn(addressed(space, view, node, { ...Object.fromEntries(given), at: null })); },
   openView: (place) => { if (VIEWS[place - 1]) go(to(VIEWS[place - 1][0])); },
 });
 chooseSpace().catch((error) => replace(main, trouble(error)));

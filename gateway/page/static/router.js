@@ -26,6 +26,12 @@ export function addressed(space, view = "", name = "", given = {}) {
   return `#/${path}${kept.length ? `?${new URLSearchParams(kept)}` : ""}`;
 }
 
+// The same view at another time is no further step to go back from.
+export function turn(address) {
+  history.replaceState(null, "", address);
+  dispatchEvent(new HashChangeEvent("hashchange"));
+}
+
 export function go(address) {
   if (location.hash === address) dispatchEvent(new HashChangeEvent("hashchange"));
   else location.hash = address;

@@ -2,12 +2,13 @@
 
 import { h, replace } from "./dom.js";
 import { activityBars } from "./charts/bars.js";
-import { addressed, go, here } from "./router.js";
+import { addressed, here, turn } from "./router.js";
 import { day } from "./text.js";
 
 const DAY = 86_400_000;
 
-export function timeBar(holder, activity, at) {
+// Gives what moves the slider to a time: the bar itself stays, so that it keeps the focus.
+export function timeBar(holder, activity) {
   const first = activity.first_at ? Date.parse(activity.first_at) : Date.now();
   const now = Date.now();
   const days = Math.max(1, Math.ceil((now - first) / DAY));
@@ -15,7 +16,6 @@ export function timeBar(holder, activity, at) {
   const timeOf = (place) => (place >= days ? null : new Date(first + place * DAY).toISOString());
   const placeOf = (time) => (time ? Math.max(0, Math.min(days - 1, Math.round((Date.parse(time) - first) / DAY))) : days);
   const slider = h("input", { type: "range", id: "slider", min: 0, max: days, step: 1, "aria-label": "As of" });
-  slider.value = String(placeOf(at));
   const label = h("span", { class: "as-of" });
   const back = h("button", { type: "button", class: "secondary small", onclick: () => set(null) }, "Back to now");
   const tell = (time) => {
@@ -26,14 +26,17 @@ export function timeBar(holder, activity, at) {
   };
   const set = (time) => {
     const { space, view, name, given } = here();
-    go(addressed(space, view, name, { ...Object.fromEntries(given), at: time }));
+    turn(addressed(space, view, name, { ...Object.fromEntries(given), at: time }));
   };
   slider.addEventListener("input", () => tell(timeOf(Number(slider.value))));
   slider.addEventListener("change", () => set(timeOf(Number(slider.value))));
   replace(holder, h("div", { class: "time-head" }, label, back),
     h("div", { class: "time-line", vars: { "--end": String(Math.min(1, lengthOf(activity) / Math.max(1, now - first))) } }, activityBars(activity.counts), slider),
     h("div", { class: "time-ends" }, h("span", {}, day(first)), h("span", {}, "now")));
-  tell(at);
+  return (at) => {
+    if (timeOf(Number(slider.value)) !== at) slider.value = String(placeOf(at));
+    tell(at);
+  };
 }
 
 const lengthOf = (activity) => activity.counts.length * activity.stretch_ms;
