@@ -72,12 +72,13 @@ class Served:
         listener = listening("127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         self._server = Server(create_app(memories, options, drain=drain), listener, options, drain)
-        self._loop = asyncio.new_event_loop()
+        self._runner = asyncio.Runner()
+        self._loop = self._runner.get_loop()
         self._thread = threading.Thread(target=self._run)
 
     def _run(self) -> None:
-        self._loop.run_until_complete(self._server.run())
-        self._loop.close()
+        with self._runner as runner:
+            runner.run(self._server.run())
 
     @property
     def has_ended(self) -> bool:
