@@ -58,7 +58,8 @@ class ImportEvent(msgspec.Struct, frozen=True):
 class Imported(msgspec.Struct, frozen=True):
     """What an import did, in events; `position` is that of the last one that reached the stream, `spooled` wait.
 
-    `changed` of those that are there already say something else there, and were left as they are.
+    `changed` of those that are there already say something else there, and were left as they are. What was `erased` was
+    not published again.
     """
 
     lines: int
@@ -69,6 +70,7 @@ class Imported(msgspec.Struct, frozen=True):
     position: Position | None
     spooled: int = 0
     changed: int = 0
+    erased: int = 0
 
 
 _decoder = msgspec.json.Decoder(Line)
@@ -217,7 +219,7 @@ class Importer:
     """Publishes a checked file, never far ahead of a running writer.
 
     `known` says which digest an event id is folded with, if it is; `writer_position` how far a running writer is, None
-    when none runs; `pause` waits a moment for it.
+    when none runs; `pause` waits a moment for it. What `was_erased`, by its event id, is not published.
     """
 
     def __init__(
@@ -226,11 +228,14 @@ class Importer:
         known: Callable[[str], bytes | None],
         writer_position: Callable[[], Position | None],
         pause: Callable[[], None],
+        was_erased: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._producer = producer
         self._known = known
         self._writer_position = writer_position
         self._pause = pause
+        self._was_erased = was_erased
+        self._erased = 0
         self._ahead: deque[Position] = deque()
         self._spooled = 0
         self._changed = 0
@@ -257,17 +262,24 @@ class Importer:
             progress(len(chunk))
         position = self._close_sessions(found.sessions) or position
         return Imported(
-            *(found.good, published, already, len(found.problems), len(found.sessions), position),
+            *(found.good, published, already - self._erased, len(found.problems), len(found.sessions), position),
             spooled=self._spooled,
             changed=self._changed,
+            erased=self._erased,
         )
 
     def _is_new(self, event: ImportEvent, file: Source) -> bool:
+        if self._was_erased(event.event_id):
+            self._erased += 1
+            return False
         known = self._known(event.event_id)
         if known is None or known == event.digest:
             return known is None
         self._changed += file.keeps_first
         return not file.keeps_first
+
+    def _is_unknown(self, event_id: str) -> bool:
+        return self._known(event_id) is None and not self._was_erased(event_id)
 
     def _outgoing(self, event: ImportEvent) -> Outgoing:
         return self._producer.event(event.payload, event.event_id)
@@ -276,7 +288,7 @@ class Importer:
         closings = (
             (closing_id(session, end), closing(session, end.newest_at)) for session, end in sorted(sessions.items())
         )
-        fresh = [self._producer.event(payload, id_) for id_, payload in closings if self._known(id_) is None]
+        fresh = [self._producer.event(payload, id_) for id_, payload in closings if self._is_unknown(id_)]
         position = None
         source = iter(fresh)
         while chunk := list(islice(source, CHUNK)):

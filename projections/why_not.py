@@ -18,6 +18,8 @@ from mnemolog.projections.reasons.reasons import REASONS, Case, Finding, Surroun
 from mnemolog.projections.reasons.standing import Answer
 from mnemolog.projections.reasons.windows import called_off, refusals_saying
 from mnemolog.projections.reasons.wording import HOWS, matches, parked, unfolded
+from mnemolog.projections.tombstones import erasures
+from mnemolog.schema.times import show
 
 
 def why_not(
@@ -33,10 +35,18 @@ def why_not(
     found += _elsewhere(connection, text, beside)
     surely = [finding for finding in found if finding.match != "near"]
     if not surely:
-        found.insert(
-            0, Finding(reason="never_published", detail=REASONS["never_published"], kind="nothing", match=None)
-        )
+        found.insert(0, _nothing(connection))
     return sorted(_once(found), key=_place)
+
+
+def _nothing(connection: apsw.Connection) -> Finding:
+    """That nothing says it; where something was erased it may have been that, and nobody can tell."""
+    gone = erasures(connection)
+    if gone is None:
+        return Finding(reason="never_published", detail=REASONS["never_published"], kind="nothing", match=None)
+    detail = f"{REASONS['erased']}: {gone.entries} entries were, the last of them published on {show(gone.last.ms)}"
+    evidence = {"entries": gone.entries, "last": gone.last}
+    return Finding(reason="erased", detail=detail, kind="nothing", match=None, evidence=evidence)
 
 
 def _place(finding: Finding) -> tuple[int, int, int]:

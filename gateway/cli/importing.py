@@ -13,11 +13,12 @@ import click
 import msgspec
 
 from mnemolog.gateway.cli.context import FILE, TIME, Context, json_option, pass_context, print_json, progress_bar
+from mnemolog.gateway.cli.lifting import force_option, lifted
 from mnemolog.gateway.cli.spooling import producer_with, spool_options
 from mnemolog.gateway.cli.telling import short
 from mnemolog.gateway.hearsay import read_hearsay
 from mnemolog.gateway.memory.objects import as_object
-from mnemolog.producers.importer import Imported, Importer, ImportFile, Source
+from mnemolog.producers.importer import Imported, Importer, ImportFile, Source, closing_id
 from mnemolog.producers.importers.chatgpt import ChatGptReader
 from mnemolog.producers.importers.chatlog import ChatLogReader
 from mnemolog.producers.importers.claude import ClaudeReader
@@ -49,6 +50,7 @@ DRAIN_TIMEOUT_S = 24 * 3600.0
 @click.option("--chat", metavar="NAME", help="What a chat log is called; its file's name unless given.")
 @click.option("--dry-run", is_flag=True, help="Publish nothing, and say what would be.")
 @click.option("--skip-bad", is_flag=True, help="Leave bad lines out instead of publishing nothing.")
+@force_option
 @click.option("--drain", is_flag=True, help="Run writer and workers until no work is left, then stop them.")
 @spool_options
 @json_option
@@ -59,6 +61,7 @@ def import_(
     file: Path,
     dry_run: bool,  # noqa: FBT001
     skip_bad: bool,  # noqa: FBT001
+    force: bool,  # noqa: FBT001
     drain: bool,  # noqa: FBT001
     as_json: bool,  # noqa: FBT001
     **given: Any,
@@ -88,7 +91,10 @@ def import_(
         producer = stack.enter_context(producer_with(context, url, given["spool"], given["spool_bytes"]))
         check = _everything(stack, context, url) if drain else None
         known = stack.enter_context(_known(context))
-        importer = Importer(producer, known, lambda: writer_position(context.stream(url)), lambda: time.sleep(PAUSE_S))
+        was_erased = stack.enter_context(lifted(context, producer, _ids_in(source), force=force))
+        importer = Importer(
+            producer, known, lambda: writer_position(context.stream(url)), lambda: time.sleep(PAUSE_S), was_erased
+        )
         with progress_bar("publishing", source.findings.good) as advance:
             imported = importer.run(source, skip_bad=skip_bad, progress=advance)
         if check is not None:
@@ -144,6 +150,11 @@ def _known(context: Context) -> Iterator[Known]:
         connection.close()
 
 
+def _ids_in(source: Source) -> Iterator[str]:
+    yield from (event.event_id for event in source.events())
+    yield from (closing_id(session, end) for session, end in source.findings.sessions.items())
+
+
 def _show(found: Preview, *, as_json: bool) -> None:
     if as_json:
         print_json(as_object(found))
@@ -179,6 +190,8 @@ def _report(imported: Imported, source: Source, *, as_json: bool) -> None:
         f"{imported.published} events published, {imported.already_there} were there already, "
         f"{imported.skipped_bad} bad {source.what}s left out, {imported.sessions} sessions{waiting}"
     )
+    if imported.erased:
+        click.echo(f"{imported.erased} were erased before, and are not published again without --force")
     if imported.changed:
         click.echo(f"{imported.changed} that were there say something else there, and were left as they are")
     if skipped:

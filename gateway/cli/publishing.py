@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from mnemolog.gateway.cli.context import TIME, Context, json_option, pass_context, print_json
+from mnemolog.gateway.cli.lifting import force_option, lifted
 from mnemolog.gateway.cli.spooling import producer_with, spool_options
 from mnemolog.schema.errors import InvalidInput
 from mnemolog.schema.events import ROLES, Role
@@ -23,10 +24,13 @@ from mnemolog.schema.events import ROLES, Role
 @click.option("--event-id", help="An id of yours: publishing it again adds nothing.")
 @click.option("--seq", type=int, help="Your counter, for messages of the same time.")
 @click.option("--metadata", help="A JSON object to keep with it.")
+@force_option
 @spool_options
 @json_option
 @pass_context
-def publish(context: Context, /, text: str, role: str, as_json: bool, metadata: str | None, **given: Any) -> None:  # noqa: FBT001
+def publish(
+    context: Context, /, *, text: str, role: str, as_json: bool, metadata: str | None, force: bool, **given: Any
+) -> None:
     """Publish one message; returns when the stream has acknowledged it. TEXT - reads standard input.
 
     Put -- before a text that begins with a dash.
@@ -36,14 +40,22 @@ def publish(context: Context, /, text: str, role: str, as_json: bool, metadata: 
     """
     content = sys.stdin.read() if text == "-" else text
     extra = _metadata(metadata)
-    with context.redis() as url, producer_with(context, url, given["spool"], given["spool_bytes"]) as producer:
+    event_id = given["event_id"]
+    ids = [event_id] if event_id else []
+    with (
+        context.redis() as url,
+        producer_with(context, url, given["spool"], given["spool_bytes"]) as producer,
+        lifted(context, producer, ids, force=force) as was_erased,
+    ):
+        if any(map(was_erased, ids)):
+            raise InvalidInput(f"event {event_id} was erased; --force publishes it all the same")
         published = producer.publish(
             cast("Role", role),
             content,
             given["session"],
             speaker=given["speaker"],
             occurred_at=given["at"],
-            event_id=given["event_id"],
+            event_id=event_id,
             seq=given["seq"],
             metadata=extra,
         )

@@ -19,6 +19,7 @@ REASONS: dict[str, str] = {
     "in_answer": "it is in the answer",
     "remembered": "it is remembered and live",
     "never_published": "nothing like it was published",
+    "erased": "nothing like it is there, and it may be among what was erased",
     "parked": "its entry could not be folded",
     "not_folded": "it is published, and the writer has not folded it yet",
     "waits_for_window": "its window of messages is still open",
