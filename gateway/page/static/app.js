@@ -39,6 +39,8 @@ function navigation(view) {
   replace(byId("nav"), h("ul", {}, VIEWS.map(([path, label], place) => h("li", {}, h("a", {
     href: to(path), "aria-current": (PARENT[view] ?? view) === path ? "page" : null, title: `${label} (${place + 1})`,
   }, label)))));
+  const chosen = byId("nav").querySelector("[aria-current]");
+  if (chosen) byId("nav").scrollLeft = chosen.offsetLeft - 60;
 }
 
 async function show() {

@@ -3,13 +3,11 @@
 import { h, s } from "../dom.js";
 import { day, plain, said } from "../text.js";
 import { to } from "../router.js";
+import { fitting, widthOf } from "./words.js";
 
 const LANE = 44, BAR = 26, TOP = 6, BOTTOM = 24, PAD = 11;
 
-const measure = document.createElement("canvas").getContext("2d");
-
 export function chainChart(facts, current, width, now) {
-  measure.font = `650 13px ${getComputedStyle(document.body).fontFamily}`;
   const begins = facts.map((fact) => Date.parse(fact.valid_from));
   const first = Math.min(...begins);
   const last = Math.max(now, ...facts.map((fact) => Date.parse(fact.valid_until ?? fact.valid_from)));
@@ -49,19 +47,12 @@ function bar(fact, [from, until], y, width, isHere) {
 // The words stand in the bar where they fit, else beside it, where there is more room; else what differs stands alone.
 function placed(fact, from, until, width) {
   const text = plain(fact.content);
-  const wide = measure.measureText(text).width;
+  const wide = widthOf(text);
   if (wide <= until - from - 2 * PAD) return { label: text, at: from + PAD, inside: true };
   const rooms = [[until - from - 2 * PAD, from + PAD, true], [width - until - PAD, until + PAD, false], [from - PAD, null, false]];
   const [room, at, inside] = rooms.reduce((best, one) => (one[0] > best[0] ? one : best));
-  const fits = measure.measureText(text).width <= room;
-  const label = cut(fits || !fact.slot ? text : plain(fact.object), room);
-  return { label, at: at ?? from - PAD - measure.measureText(label).width, inside };
-}
-
-function cut(text, room) {
-  let label = text;
-  while (label.length > 1 && measure.measureText(label).width > room) label = `${label.replace(/…$/, "").slice(0, -1)}…`;
-  return label;
+  const label = fitting(wide <= room || !fact.slot ? text : plain(fact.object), room);
+  return { label, at: at ?? from - PAD - widthOf(label), inside };
 }
 
 const span = (fact) => `(${day(fact.valid_from)} – ${fact.valid_until ? day(fact.valid_until) : fact.status === "live" ? "now" : fact.status})`;

@@ -3,6 +3,7 @@
 import { h, s } from "../dom.js";
 import { plain } from "../text.js";
 import { to } from "../router.js";
+import { fitting } from "./words.js";
 
 export function graphChart(graph, width) {
   const size = Math.min(width, 760), height = Math.round(size * (width < 520 ? 0.98 : 0.74));
@@ -16,8 +17,8 @@ export function graphChart(graph, width) {
     s("svg", { class: "chart", viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": `${plain(graph.name)}: ${graph.facts.length} facts and ${graph.entities.length} other names` },
       graph.facts.map((fact) => line(centre, places.get(fact.node_id), fact.about ? "about" : "")), edges,
       graph.facts.map((fact) => factDot(fact, places.get(fact.node_id))),
-      graph.entities.map((entity) => entityDot(entity, places.get(entity.entity_id), cx)),
-      s("g", { class: "centre" }, s("circle", { cx, cy, r: 30 }), s("text", { x: cx, y: cy + 4, "text-anchor": "middle" }, short(plain(graph.name), 9)), s("title", {}, plain(graph.name)))),
+      graph.entities.map((entity) => entityDot(entity, places.get(entity.entity_id), width)),
+      s("g", { class: "centre" }, s("circle", { cx, cy, r: 30 }), s("text", { x: cx, y: cy + 4, "text-anchor": "middle" }, fitting(plain(graph.name), 54)), s("title", {}, plain(graph.name)))),
     h("figcaption", {}, caption(graph)),
   ];
 }
@@ -52,16 +53,16 @@ function factDot(fact, place) {
     s("circle", { cx: place.x, cy: place.y, r: 3.5 + 3 * fact.confidence }), s("title", {}, plain(fact.content)));
 }
 
-function entityDot(entity, place, cx) {
+function entityDot(entity, place, width) {
+  const cx = width / 2;
   const anchor = Math.abs(place.x - cx) < 40 ? "middle" : place.x > cx ? "start" : "end";
   const shift = anchor === "start" ? 10 : anchor === "end" ? -10 : 0;
+  const room = anchor === "start" ? width - place.x - 10 : anchor === "end" ? place.x - 10 : 2 * Math.min(place.x, width - place.x);
   return s("a", { href: to("names", entity.name), class: `entity kind-${entity.kind}` },
     s("circle", { cx: place.x, cy: place.y, r: 4 + Math.min(4, entity.facts) }),
-    s("text", { x: place.x + shift, y: place.y + (anchor === "middle" ? (Math.sin(place.turn) > 0 ? 22 : -13) : 4), "text-anchor": anchor }, short(plain(entity.name), 18)),
+    s("text", { x: place.x + shift, y: place.y + (anchor === "middle" ? (Math.sin(place.turn) > 0 ? 22 : -13) : 4), "text-anchor": anchor }, fitting(plain(entity.name), Math.min(room, 150))),
     s("title", {}, `${plain(entity.name)} (${entity.kind})`));
 }
-
-const short = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 
 function caption(graph) {
   const past = graph.facts.filter((fact) => fact.status !== "live").length;
