@@ -72,8 +72,9 @@ def mcp(
     if over_http:
         _check(context, options)
     with (
-        Memories(settings, context.models) as memories,
         companion(settings, wanted=with_up) as beside,
+        # Closed first: what it has still to send needs the Redis of the other.
+        Memories(settings, context.models) as memories,
     ):
         served = MemoryServer(
             memories,

@@ -16,7 +16,7 @@ def metrics(context: Context) -> None:
     For a collector of text files; `mnemolog up --metrics-port` serves the same over HTTP.
 
     \b
-    mnemolog metrics > /var/lib/node_exporter/mnemolog.prom
+    mnemolog metrics
     """
     click.echo(text_of(registry_of(context.settings, context.running_redis)), nl=False)
 

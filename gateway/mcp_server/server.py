@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
@@ -93,9 +94,16 @@ class MemoryServer:
         if tool is None:
             names = ", ".join(self._tools)
             raise MCPError(types.INVALID_PARAMS, f"there is no tool {params.name[:100]!r}: there are {names}")
-        caller = self._caller_of(asked)
+        started = time.perf_counter()
+        done = await self._called(tool, self._caller_of(asked), params.arguments or {})
+        took_ms = round((time.perf_counter() - started) * 1000, 1)
+        said = {"space": self._space, "tool": tool.name, "took_ms": took_ms}
+        log.info("%s %s in %.1f ms", tool.name, "refused" if done.is_error else "done", took_ms, extra=said)
+        return done
+
+    async def _called(self, tool: Tool, caller: Caller, given: dict[str, Any]) -> types.CallToolResult:
         try:
-            return await self._in_thread(partial(self._done, tool, caller, params.arguments or {}))
+            return await self._in_thread(partial(self._done, tool, caller, given))
         except Exception as error:  # noqa: BLE001 (whatever fails, the model is told what to do, and never how)
             return _failed(failures.told(error, tool.name, local=self._local))
 
