@@ -15,7 +15,7 @@ import msgspec
 from mnemolog.schema.archive import Entry
 from mnemolog.schema.cells import Cell, Evidence, Mention
 from mnemolog.schema.codec import encode
-from mnemolog.schema.controls import OutcomesVoided
+from mnemolog.schema.controls import EntryErased, ErasureLifted, ErasureRequested, OutcomesVoided, salted
 from mnemolog.schema.events import (
     DeadLetterDiscarded,
     DeadLetterRequeued,
@@ -120,6 +120,7 @@ class Storyteller:
             self.set_policy: 1,
             self.repair: 2,
             self.void: 2,
+            self.erase: 3,
             self.spoil: 2,
         }
         return [deed for deed, weight in weights.items() for _ in range(weight)]
@@ -440,6 +441,28 @@ class Storyteller:
             found = [*(entry.position for entry in self.log), (self._now + DAY, 0)]
         voided = tuple(tuple(self._one(found)) for _ in range(self._one((1, 1, 3))))
         self.put(OutcomesVoided(positions=voided, reason=self._one(("", "wrong"))))
+
+    def erase(self) -> None:
+        """What is left of entries that were erased, mostly; else that they may come again, or an erasure carried out."""
+        name = salted(SALT, "event", self._one(self._ids))
+        if self._often(0.2):
+            self.put(ErasureLifted(events=(name,)))
+            return
+        if self._often(0.2):
+            self.put(ErasureRequested(what=self._one(("speaker", "session", "event", "space")), done=True))
+            return
+        stub = EntryErased(
+            kind=self._one(("message_published", "message_published", "session_closed", "cells_extracted", "unknown")),
+            event=name if self._often(0.8) else None,
+            session=self._one((f"s{self._chance.randrange(4)}", f"s{self._chance.randrange(4)}", "5a" * 16, None)),
+            occurred_at=self._maybe_time(0.8),
+            counter=self._one((0, 1, 2**62)),
+            waits=self._often(0.7),
+            decided=((name, self._time()),) if self._often(0.3) else (),
+            hidden=(self._episode(), "ep-none") if self._often(0.3) else (),
+            forgotten=(self._fact(),) if self._often(0.3) else (),
+        )
+        self.put(stub)
 
     def spoil(self) -> None:
         known = self._one(self.log).body
