@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -204,7 +204,6 @@ class SceneStory(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", ta
 
 
 Story = FactStory | MessageStory | SceneStory
-AnyStory = TypeVar("AnyStory", FactStory, MessageStory, SceneStory)
 
 
 def story(place: Place, node: str, at: int) -> Story:
@@ -224,7 +223,7 @@ def story(place: Place, node: str, at: int) -> Story:
     return told(FactStory, found) if isinstance(found, FactFound) else told(MessageStory, found)
 
 
-def shortened(found: AnyStory) -> AnyStory:
+def shortened(found: Story) -> Story:
     """The same with engines' replies cut."""
     return msgspec.convert(_shortened(msgspec.to_builtins(found)), type(found))
 
