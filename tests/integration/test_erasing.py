@@ -19,6 +19,8 @@ from support.stories import BEGIN_MS, SmallEmbedder, append, said
 
 from mnemolog.projections.connection import open_reader
 from mnemolog.projections.integrity import verify
+from mnemolog.projections.reasons.reasons import Surroundings
+from mnemolog.projections.why_not import why_not
 from mnemolog.schema import archive
 from mnemolog.schema.codec import decode
 from mnemolog.schema.controls import EntryErased, ErasureLifted, ErasureRequested, salted
@@ -183,6 +185,24 @@ def test_it_leaves_a_receipt_that_tells_what_and_how_much_and_what_is_out_of_rea
     assert receipt.erased.outcomes >= 2
     assert any("bundles" in left for left in receipt.out_of_reach)
     assert not any("Redis" in left for left in receipt.out_of_reach)
+
+
+def test_why_not_says_that_it_may_have_been_erased(desk: Desk) -> None:
+    with closing(open_reader(desk.settings.file)) as reader:
+        assert asked(desk, reader) == "message"
+        erase(desk, "speaker", "Ben")
+        assert asked(desk, reader) == "nothing"
+    with closing(open_reader(desk.settings.file)) as reader:
+        (found,) = why_not(
+            reader, f"I work at {MARK}.", now=BEGIN_MS, beside=Surroundings(archive=desk.settings.archive)
+        )
+    assert (found.reason, found.evidence["entries"] >= 3) == ("erased", True)
+
+
+def asked(desk: Desk, reader: Any) -> str:
+    return why_not(reader, f"I work at {MARK}.", now=BEGIN_MS, beside=Surroundings(archive=desk.settings.archive))[
+        -1
+    ].kind
 
 
 def test_what_is_imported_again_is_not_taken_unless_that_was_lifted(desk: Desk, server: RedisServer) -> None:

@@ -272,7 +272,8 @@ MISSING: dict[str, tuple[Any, ...]] = {
 
 
 def test_every_reason_is_tried() -> None:
-    assert list(MISSING) == list(REASONS)
+    # What was erased is nowhere else either: where it stands for what was never published, test_erasing tries it.
+    assert list(MISSING) == [reason for reason in REASONS if reason != "erased"]
 
 
 @pytest.mark.parametrize("reason", MISSING)
