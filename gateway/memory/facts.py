@@ -16,6 +16,7 @@ from mnemolog.projections import facts as projected
 from mnemolog.projections.connection import read_transaction
 from mnemolog.projections.fact_pages import MOST_FACTS, Standing, fact_page
 from mnemolog.projections.history import history as history_of
+from mnemolog.projections.scene_pages import scene_page
 from mnemolog.projections.scenes import scenes as scenes_now
 from mnemolog.projections.scenes import scenes_at
 from mnemolog.schema.errors import InvalidInput
@@ -166,14 +167,17 @@ def fact(place: Place, node: str, at: int) -> Fact:
 def scenes(place: Place, axes: Axes) -> tuple[Scene, ...]:
     """The topics that had live facts at the time asked about, the largest first."""
     with transaction(place, axes) as connection:
-        is_present = axes.as_of is None and axes.now is None
-        found = scenes_now(connection) if is_present else scenes_at(connection, axes.at)
+        found = scenes_now(connection) if _is_present(axes) else scenes_at(connection, axes.at)
     return tuple(told(Scene, scene) for scene in found)
 
 
 def scenes_page(place: Place, axes: Axes, limit: int, after: str | None) -> Scenes:
     """At most `limit` topics behind the one that `after` names. Raises InvalidInput for one that is not there."""
     bounded("limit", limit, MOST_OF_A_PAGE)
+    if not _is_present(axes):
+        with transaction(place, axes) as connection:
+            then = scene_page(connection, axes.at, limit=limit, after=after)
+        return Scenes(tuple(told(Scene, one) for one in then.scenes), then.after)
     found = scenes(place, axes)
     names = [scene.scene for scene in found]
     if after is not None and after not in names:
@@ -185,11 +189,17 @@ def scenes_page(place: Place, axes: Axes, limit: int, after: str | None) -> Scen
 
 def scene(place: Place, name: str, axes: Axes, limit: int, after: str | None) -> SceneFacts:
     """One topic with at most `limit` of its live facts. Raises UnknownScene."""
-    found = next((one for one in scenes(place, axes) if one.scene == name), None)
+    with transaction(place, axes) as connection:
+        known = scenes_now(connection) if _is_present(axes) else scene_page(connection, axes.at, scene=name).scenes
+    found = next((told(Scene, one) for one in known if one.scene == name), None)
     if found is None:
         raise UnknownScene(name)
     page = facts_page(place, axes, Wanted(scene=name), limit, after)
     return SceneFacts(**msgspec.structs.asdict(found), facts=page.facts, next=page.next)
+
+
+def _is_present(axes: Axes) -> bool:
+    return axes.as_of is None and axes.now is None
 
 
 def history(place: Place, node: str, axes: Axes) -> tuple[Link, ...]:
