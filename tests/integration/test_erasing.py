@@ -165,9 +165,9 @@ def test_a_session_loses_its_name_and_an_event_leaves_its_session(desk: Desk, se
 def test_a_whole_space_is_erased_and_goes_on_empty(desk: Desk, server: RedisServer) -> None:
     erase(desk, "space")
     assert facts(desk) == []
-    assert {
-        word: leaves(desk, server, word) for word in (MARK, "Acme", "called Rex", "like jazz", "ada-0")
-    } == dict.fromkeys((MARK, "Acme", "called Rex", "like jazz", "ada-0"), [])
+    assert {word: leaves(desk, server, word) for word in (MARK, "Acme", "called Rex", "like jazz", "ada-0")} == {
+        word: [] for word in (MARK, "Acme", "called Rex", "like jazz", "ada-0")
+    }
     desk.say("I work at Bolt.", session="new", at=BEGIN_MS + 96 * HOUR)
     desk.finish()
     assert facts(desk) == ["Ada works at Bolt."]
@@ -188,21 +188,17 @@ def test_it_leaves_a_receipt_that_tells_what_and_how_much_and_what_is_out_of_rea
 
 
 def test_why_not_says_that_it_may_have_been_erased(desk: Desk) -> None:
-    with closing(open_reader(desk.settings.file)) as reader:
-        assert asked(desk, reader) == "message"
-        erase(desk, "speaker", "Ben")
-        assert asked(desk, reader) == "nothing"
-    with closing(open_reader(desk.settings.file)) as reader:
-        (found,) = why_not(
-            reader, f"I work at {MARK}.", now=BEGIN_MS, beside=Surroundings(archive=desk.settings.archive)
-        )
-    assert (found.reason, found.evidence["entries"] >= 3) == ("erased", True)
+    assert reasons(desk)[0][0] not in ("erased", "never_published")
+    erase(desk, "speaker", "Ben")
+    (reason, evidence), *_ = reasons(desk)
+    assert reason == "erased"
+    assert evidence["entries"] >= 3
 
 
-def asked(desk: Desk, reader: Any) -> str:
-    return why_not(reader, f"I work at {MARK}.", now=BEGIN_MS, beside=Surroundings(archive=desk.settings.archive))[
-        -1
-    ].kind
+def reasons(desk: Desk) -> list[tuple[str, Any]]:
+    with closing(open_reader(desk.settings.file)) as reader:
+        found = why_not(reader, f"I work at {MARK}.", now=BEGIN_MS, beside=Surroundings(archive=desk.settings.archive))
+    return [(one.reason, one.evidence) for one in found]
 
 
 def test_what_is_imported_again_is_not_taken_unless_that_was_lifted(desk: Desk, server: RedisServer) -> None:
