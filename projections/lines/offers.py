@@ -18,10 +18,10 @@ from mnemolog.projections.recall import Result
 from mnemolog.projections.scenes import Scene
 
 #: In the order of worth the first of a kind has this place, and each further one so many places more.
-_STRONG, _WEAK, _SCENE, _MESSAGE = (0, 2), (20, 4), (10, 8), (0, 1)
+_STRONG, _WEAK, _SCENE, _MESSAGE = (0, 3), (20, 4), (10, 8), (0, 1)
 #: The shares of the budget that a text may take: a fact or one of the first messages, a later message, a summary; of a
 #: longer one the passage is told that answers. In tokens at least so many.
-_WHOLE_FIRST = 3
+_WHOLE_FIRST = 5
 _WHOLE_SHARE = 0.1
 _PASSAGE_SHARE = 0.024
 _SCENE_SHARE = 0.05
