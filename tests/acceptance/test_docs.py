@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 from acceptance.command_lines import parse
 from acceptance.consoles import blocks, commands, fits
 from acceptance.memory import Memory
+
+from mnemolog.projections.exports import SaidMessage
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "docs" / name for name in ("quickstart.md", "concepts.md", "importing.md", "operations.md", "peers.md")]
@@ -74,9 +77,9 @@ def test_every_command_of_a_page_is_accepted(page: Path, tmp_path: Path, monkeyp
     monkeypatch.chdir(tmp_path)
     for written in lines:
         line = written.split(" #")[0].split(" | ")[0].split(" > ")[0].rstrip(" &")
-        for name in re.findall(r"[\w.-]+\.(?:jsonl|json|zip|txt|md|tar)\b", line):
-            if "export" not in line:
-                (tmp_path / name).touch()
+        for word in shlex.split(line):
+            if re.fullmatch(r"[\w. -]+\.(?:jsonl|json|zip|txt|md|tar)", word) and " export " not in line:
+                (tmp_path / word).touch()
         assert parse(line), line
 
 
@@ -87,3 +90,16 @@ def test_every_link_and_test_of_a_page_is_there(page: Path) -> None:
     assert [link for link in links if not (page.parent / link).exists()] == []
     for path, name in TESTS.findall(text):
         assert f"def {name}(" in (ROOT / path).read_text(encoding="utf-8"), name
+
+
+def test_every_metric_that_is_to_be_watched_is_there() -> None:
+    text = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`mnemolog_(\w+)", text))
+    source = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "gateway/metrics").glob("*.py"))
+    assert named
+    assert {name for name in named if f'"{name}"' not in source and f'"mnemolog_{name}"' not in source} == set()
+
+
+def test_every_field_of_an_export_is_told() -> None:
+    text = (ROOT / "docs/importing.md").read_text(encoding="utf-8")
+    assert all(f"`{field}`" in text for field in SaidMessage.__struct_fields__)
