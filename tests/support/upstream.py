@@ -66,13 +66,15 @@ class Served:
 
 
 class Upstream(Served):
-    """The server. `answer` makes the text of an answer from a request; `pieces` is how many a streamed one comes in.
+    """The server. `answer` makes of a request the text of the answer, or all of its message.
 
     `status` other than 200 refuses; `breaks` breaks a streamed answer off in the middle; `hold` keeps a streamed one
     back in the middle, and any other at its beginning, until it is set; `choices` is how many there are.
     """
 
-    def __init__(self, answer: Callable[[Asked], str] = lambda asked: f"You said {asked.last!r}.") -> None:
+    def __init__(
+        self, answer: Callable[[Asked], str | dict[str, Any]] = lambda asked: f"You said {asked.last!r}."
+    ) -> None:
         self.answer = answer
         self.asked: list[Asked] = []
         self.status = 200
@@ -114,9 +116,10 @@ class _Endpoint:
         if not asked.path.endswith("/chat/completions"):
             return Response(asked.body, 200, {"x-method": asked.method, "set-cookie": "id=1"}, "application/x-echo")
         if asked.json.get("stream"):
-            return StreamingResponse(self._events(upstream.answer(asked)), media_type="text/event-stream")
+            return StreamingResponse(self._events(str(upstream.answer(asked))), media_type="text/event-stream")
         await self._held(request)
-        message = {"role": "assistant", "content": upstream.answer(asked)}
+        answer = upstream.answer(asked)
+        message = {"role": "assistant", **(answer if isinstance(answer, dict) else {"content": answer})}
         choices = [{"index": at, "message": message, "finish_reason": "stop"} for at in range(upstream.choices)]
         document = {"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": choices}
         if upstream.compresses:
