@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from mnemolog.gateway.cli.context import Context, pass_context
+from mnemolog.gateway.logs import say
 from mnemolog.gateway.memory import Memories
 from mnemolog.gateway.proxy.app import create_app
 from mnemolog.gateway.proxy.options import ERRANDS, Options
@@ -119,7 +120,7 @@ def proxy(context: Context, /, **given: Any) -> None:
             shown = f"[{host}]" if ":" in host else host
 
             def ready() -> None:
-                click.echo(f"mnemolog proxy is up: http://{shown}:{port}/v1 before {options.upstream}", err=True)
+                say(f"mnemolog proxy is up: http://{shown}:{port}/v1 before {options.upstream}")
 
             serve(app, listener, given["drain"], ready)
 

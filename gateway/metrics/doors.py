@@ -21,7 +21,7 @@ class DoorMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._operations = Histogram(
             "mnemolog_operation_seconds",
-            "How long operations of a door took: publish, recall, context and the rest.",
+            "How long operations of a door took: events (published), recall, context and the rest.",
             ["door", "operation", "result"],
             buckets=BUCKETS_S,
             registry=registry,
@@ -84,6 +84,6 @@ class Measured:
         path = getattr(scope.get("route"), "path", UNROUTED)
         method = scope["method"] if path != UNROUTED and scope["method"] in METHODS else UNROUTED
         self._metrics.request(method, path, status)
-        name = path.rsplit("/", 1)[-1]
+        words = [part for part in path.split("/") if part and "{" not in part]
         result = "ok" if status < 400 else "refused" if status < 500 else "error"  # noqa: PLR2004 (HTTP's classes)
-        self._metrics.observe(self._door, f"{method} {name}" if "{" in name else name or "page", seconds, result)
+        self._metrics.observe(self._door, words[-1] if words else "page", seconds, result)

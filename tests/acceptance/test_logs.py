@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import pytest
 import redis as redis_py
 from acceptance.memory import STORY, Memory
 
@@ -63,3 +64,25 @@ def test_the_format_of_the_command_reaches_the_workers_it_starts(memory: Memory)
     workers = {line["pid"] for line in found if line["logger"] == "mnemolog.worker"}
     assert workers
     assert up.pid not in workers
+
+
+@pytest.mark.parametrize(
+    ("command", "ready"),
+    [
+        (("ingest", "--metrics-port", "0"), "mnemolog writes"),
+        (("worker", "--queue", "extract"), "1 extract worker"),
+        (("serve", "--no-token", "--port", "0"), "mnemolog serves"),
+        (("mcp", "--http", "--no-token", "--port", "0"), "MCP for space"),
+        (("proxy", "--upstream", "http://127.0.0.1:1/v1", "--port", "0"), "proxy is up"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_every_long_running_command_writes_json_lines_only(
+    tmp_path: Path, redis: redis_py.Redis, redis_url: str, command: tuple[str, ...], ready: str
+) -> None:
+    memory = Memory(tmp_path / "data", MNEMOLOG_REDIS_URL=redis_url)
+    with memory.start("--log-format", "json", *command) as process:
+        process.wait_for(ready)
+        process.signal(signal.SIGTERM)
+        assert process.wait() == 0
+        assert any(ready in line["message"] for line in lines_of(process.output))
