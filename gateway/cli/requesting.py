@@ -15,9 +15,9 @@ no_wait_option = click.option(
 )
 
 
-def manner(*, no_wait: bool) -> Manner:
+def manner(*, no_wait: bool, event_id: str | None = None) -> Manner:
     """How a request is sent: it waits until it is folded, where a writer runs, unless nobody wants that."""
-    return Manner(wait_s=0.0 if no_wait else TIMEOUT_S)
+    return Manner(event_id=event_id, wait_s=0.0 if no_wait else TIMEOUT_S)
 
 
 def tell(done: Folded, what: str, *, as_json: bool) -> None:
