@@ -98,6 +98,7 @@ def test_everything_follows_the_slider(browser: Browser) -> None:
     browser.until(lambda: RUST not in browser.text, "a time before Rust")
     browser.picture("past")
     browser.click("nav a", "Names")
+    browser.find("h1", "Names")
     browser.click(".row", "Mara")
     browser.find(".graph .entity", "Python")
     browser.until(lambda: "Rust" not in browser.text, "a graph before Rust")

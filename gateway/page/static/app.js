@@ -6,7 +6,7 @@ import { keysDialog, tokenDialog } from "./dialogs.js";
 import { byId, h, replace } from "./dom.js";
 import { listenForKeys } from "./keys.js";
 import { watch } from "./live.js";
-import { addressed, go, here, to } from "./router.js";
+import { addressed, go, here, to, turn } from "./router.js";
 import { timeBar } from "./timebar.js";
 import { fact } from "./views/fact.js";
 import { facts } from "./views/facts.js";

@@ -17,15 +17,15 @@ export function openDialog(title, build) {
 // Fields, a preview where `preview` gives one, and what is done when it is agreed to.
 export function askDialog(title, { intro, fields = [], preview, submit, danger = false, act }) {
   return openDialog(title, (body, dialog) => {
-    const inputs = fields.map(({ name, label, hint, value = "", long = false, required = true }) => {
-      const input = h(long ? "textarea" : "input", { id: `field-${name}`, name, rows: long ? 3 : null, required, autocomplete: "off" });
+    const inputs = fields.map(({ name, label, hint, value = "", long = false, required = true }, place) => {
+      const input = h(long ? "textarea" : "input", { id: `field-${name}`, name, rows: long ? 3 : null, required, autocomplete: "off", autofocus: place === 0 });
       input.value = value;
       return [name, input, h("label", { class: "field", for: `field-${name}` }, h("span", {}, label), input, hint ? h("small", {}, hint) : null)];
     });
     const given = () => Object.fromEntries(inputs.map(([name, input]) => [name, input.value.trim()]));
     const trouble = h("p", { class: "trouble", role: "alert" });
     const seen = h("div", { class: "preview", "aria-live": "polite" });
-    const agree = h("button", { type: "submit", class: danger ? "danger" : "primary" }, preview ? "Preview" : submit);
+    const agree = h("button", { type: "submit", class: danger ? "danger" : "primary", autofocus: !fields.length && !danger }, preview ? "Preview" : submit);
     let isSeen = !preview;
     const look = async () => {
       const told = await preview(given());
@@ -56,7 +56,7 @@ export function askDialog(title, { intro, fields = [], preview, submit, danger =
       }
     };
     replace(body, h("form", { onsubmit: run, oninput: again }, intro, inputs.map(([, , label]) => label), seen, trouble,
-      h("div", { class: "dialog-foot" }, h("button", { type: "button", class: "secondary", onclick: () => dialog.close() }, "Cancel"), agree)));
+      h("div", { class: "dialog-foot" }, h("button", { type: "button", class: "secondary", autofocus: !fields.length && danger, onclick: () => dialog.close() }, "Cancel"), agree)));
     if (preview && !fields.length) look().catch((error) => replace(trouble, error.message));
   });
 }
@@ -72,7 +72,7 @@ export const keysDialog = () => openDialog("Keys", (body) => replace(body,
 export function tokenDialog(keep) {
   return new Promise((resolve) => {
     openDialog("Sign in", (body, dialog) => {
-      const input = h("input", { id: "token", type: "password", required: true, autocomplete: "off", placeholder: "mn_…" });
+      const input = h("input", { id: "token", type: "password", required: true, autocomplete: "off", autofocus: true, placeholder: "mn_…" });
       dialog.addEventListener("cancel", (event) => event.preventDefault());
       replace(body, h("form", { onsubmit: (event) => { event.preventDefault(); keep(input.value.trim()); dialog.close(); resolve(); } },
         h("p", {}, "This server asks for a token. It is kept for this tab alone."),
