@@ -84,6 +84,9 @@ def test_every_part_does_its_work_with_the_rights_of_its_user(
         status = run_cli("--data", data, "status", "--json", env=env["writer"])
         assert status.returncode == 0, status.stderr
         facts = run_cli("--data", data, "facts", env=env["writer"]).stdout
+        erased = run_cli("--data", data, "erase", "--session", "imported", "--yes", "--json", env=env["writer"])
+        assert erased.returncode == 0, erased.stderr
+        assert "Redis" not in erased.stdout
     assert "Berlin" in facts
     assert "yoga" in facts
     assert denied(admin) == []
@@ -109,7 +112,8 @@ REFUSED = {
     "default": [*READS, *TAKES_AWAY, *RULES, *JOBS, *OTHERS, ("XADD", STREAM, "*", "e", "x")],
     "producer": [*READS, *TAKES_AWAY, *RULES, *JOBS, *OTHERS, ("SET", STREAM, "x"), ("XSETID", STREAM, "9-9")],
     "worker": [*READS, *TAKES_AWAY[:1], *TAKES_AWAY[2:], *RULES, *OTHERS, ("XSETID", STREAM, "9-9")],
-    "writer": [*TAKES_AWAY[3:], *RULES, OTHERS[1]],
+    # Its script rewrites a stream after an erasure, and may itself do no more than its user.
+    "writer": [*TAKES_AWAY[3:], *(rule for rule in RULES if rule[0] != "EVAL"), OTHERS[1]],
 }
 
 
