@@ -9,8 +9,10 @@ import msgspec
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
-from mnemolog.gateway.http.operation import Body, Query
+from mnemolog.gateway.http.operation import Body, PositionText, Query
 from mnemolog.gateway.http.problems import INVALID, MALFORMED, NOT_JSON, TOO_LARGE, Refused
+from mnemolog.schema.errors import InvalidInput
+from mnemolog.schema.ids import Position
 
 Struct = TypeVar("Struct", bound=Query)
 
@@ -32,6 +34,14 @@ def _values(given: QueryParams, struct: type[Query]) -> dict[str, Any]:
             raise Refused(INVALID, f"query: {name[:100]!r} was given {len(found)} times")
         values[name] = found if name in many else found[0]
     return values
+
+
+def position_of(text: str) -> Position:
+    """The position that a header or a parameter names. Raises Refused for another text."""
+    try:
+        return Position.parse(msgspec.convert(text, PositionText))
+    except (msgspec.ValidationError, InvalidInput):
+        raise Refused(INVALID, f"{text[:100]!r} is not a position: it looks like 1757000000000-0") from None
 
 
 class Bodies:

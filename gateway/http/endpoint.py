@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mnemolog.gateway.http.access import require
-from mnemolog.gateway.http.decoding import Bodies, query_of
+from mnemolog.gateway.http.decoding import Bodies, position_of, query_of
 from mnemolog.gateway.http.openapi import WAIT_HEADER
 from mnemolog.gateway.http.operation import Call, Operation, Query, Reading
 from mnemolog.gateway.http.options import HttpOptions
@@ -82,10 +82,10 @@ async def _await_position(request: Request, space: str | None, query: Query, hal
     """Waits for the position that a request asks for. Raises Refused where it is not reached."""
     if space is None or not isinstance(query, Reading):
         return
-    wanted = request.headers.get(WAIT_HEADER) or query.wait
+    wanted = request.headers.get(WAIT_HEADER, query.wait)
     if wanted is None:
         return
-    position = str(Position.parse(wanted))
+    position = str(position_of(wanted))
     if not await hall.is_folded(space, position, query.wait_s):
         raise Refused(NOT_REACHED, f"the memory is not at {position} yet")
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
-
 import apsw
 import msgspec
 from starlette.responses import Response
@@ -135,7 +133,7 @@ def answer(refused: Refused, request_id: str) -> Response:
         type=kind.type,
         title=kind.title,
         status=kind.status,
-        detail=refused.detail or HTTPStatus(kind.status).description,
+        detail=refused.detail,
         request_id=request_id,
     )
     headers = dict(refused.headers)

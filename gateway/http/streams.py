@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mnemolog.gateway.http.access import Access, require
-from mnemolog.gateway.http.decoding import query_of
+from mnemolog.gateway.http.decoding import position_of, query_of
 from mnemolog.gateway.http.drain import Drain
 from mnemolog.gateway.http.endpoint import Hall
 from mnemolog.gateway.http.operation import Operation, PositionText, Query
@@ -68,7 +68,7 @@ class Streams:
             space = request.path_params["space"]
             caller = require(request, operation.scope, space)
             given = request.headers.get("last-event-id") or query_of(request.query_params, Since).after
-            after = None if given is None else Position.parse(given)
+            after = None if given is None else position_of(given)
             if self._drain.has_begun:
                 raise Refused(DRAINING)
             key = _key(caller, request)
