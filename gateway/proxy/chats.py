@@ -75,7 +75,7 @@ class Chats:
         refused = _BAD_REQUEST <= status < _SERVER_ERROR and status != _TOO_MANY
         if chat.exchange is None or chat.caller is None or not chat.caller.publishes or refused:
             return
-        task = self._memory.publish(chat.exchange, chat.exchange.unpublished, chat.caller.speaker)
+        task = self._memory.publish(chat.exchange, chat.exchange.unpublished, chat.caller)
         chat.kept = await self._memory.kept(task)
 
     def answered(self, chat: Chat, turn: Turn) -> None:
@@ -86,7 +86,7 @@ class Chats:
             return
         place = chat.exchange.answered(turn)
         if place.event_id not in chat.exchange.session.published:
-            self._memory.publish(chat.exchange, [place], None)
+            self._memory.publish(chat.exchange, [place], chat.caller)
 
     async def _read(self, headers: Headers, body: bytes) -> Conversation:
         """The conversation of a request. Raises InvalidInput for one that the memory has no part in."""

@@ -10,6 +10,7 @@ import msgspec
 
 from mnemolog.producers.messages import check_id
 from mnemolog.projections.context import DEFAULT_BUDGET
+from mnemolog.schema import times
 from mnemolog.schema.errors import InvalidInput
 from mnemolog.schema.events import Role
 from mnemolog.schema.ids import check_space
@@ -22,6 +23,7 @@ SPACE = "mnemolog-space"
 SESSION = "mnemolog-session"
 SPEAKER = "mnemolog-speaker"
 USE = "mnemolog-use"
+AT = "mnemolog-at"
 #: Headers with this beginning are for the proxy, and go no further.
 OWN = "mnemolog-"
 
@@ -59,19 +61,23 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Whose conversation a request is of, and whether it is to recall and to be published."""
+    """Whose conversation a request is of, and whether it is to recall and to be published.
+
+    `said_at` is when its turns were said (UTC milliseconds), None for now.
+    """
 
     space: str
     session: str | None
     speaker: str | None
     recalls: bool = True
     publishes: bool = True
+    said_at: int | None = None
 
 
 def caller(options: Options, headers: Mapping[str, str], user: str | None, question: str) -> Caller:
     """Whose request it is: by its headers (names in lower case), then its field `user`, then the settings.
 
-    Raises InvalidInput for what no memory can have, and for a space that a client may not choose.
+    Raises InvalidInput for what no memory can have, and for a space that a client may not choose; InvalidTime.
     """
     named = {options.user_is: user} if user else {}
     asked = _first(headers.get(SPACE), named.get("space"))
@@ -89,6 +95,7 @@ def caller(options: Options, headers: Mapping[str, str], user: str | None, quest
         speaker=None if speaker is None else check_id("speaker", speaker),
         recalls=recalls and not is_errand,
         publishes=publishes and not is_errand,
+        said_at=times.parse(headers[AT]) if headers.get(AT) else None,
     )
 
 

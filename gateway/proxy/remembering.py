@@ -15,7 +15,7 @@ import msgspec
 from mnemolog.gateway.memory import Memories, Memory
 from mnemolog.gateway.memory.contexts import Context
 from mnemolog.gateway.proxy.conversation import Turn
-from mnemolog.gateway.proxy.options import Options
+from mnemolog.gateway.proxy.options import Caller, Options
 from mnemolog.gateway.proxy.places import Course, Placed, digest_of
 from mnemolog.gateway.proxy.sessions import Exchange, Session, Sessions
 from mnemolog.gateway.proxy.threads import Busy, Circuit, Threads
@@ -124,9 +124,9 @@ class Remembering:
             session.recalled = (message, found.text, found.tokens)
         return _recalled(found.text, found.tokens)
 
-    def publish(self, exchange: Exchange, turns: Sequence[Placed], speaker: str | None) -> asyncio.Task[Kept]:
+    def publish(self, exchange: Exchange, turns: Sequence[Placed], who: Caller) -> asyncio.Task[Kept]:
         """Begins to publish turns, once each. The task never raises."""
-        task = asyncio.create_task(self._published(exchange.session, turns, speaker))
+        task = asyncio.create_task(self._published(exchange.session, turns, who))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
@@ -165,10 +165,10 @@ class Remembering:
         except _FAILURES:
             return Session(space, name, Course(), set())
 
-    async def _published(self, session: Session, turns: Sequence[Placed], speaker: str | None) -> Kept:
+    async def _published(self, session: Session, turns: Sequence[Placed], who: Caller) -> Kept:
         if not turns:
             return Kept()
-        messages = [_message(session.name, one, speaker) for one in turns]
+        messages = [_message(session.name, one, who) for one in turns]
 
         def send(memory: Memory) -> None:
             memory.place.producer().publish_many(messages)
@@ -218,7 +218,7 @@ def _recalled(text: str, tokens: int) -> Recalled:
     return Recalled("used", text, tokens) if text else Recalled("empty")
 
 
-def _message(session: str, one: Placed, speaker: str | None) -> Message:
+def _message(session: str, one: Placed, who: Caller) -> Message:
     """The message of a turn: all of it that counts is the same each time that it is told.
 
     `line` orders what is published at once.
@@ -228,7 +228,8 @@ def _message(session: str, one: Placed, speaker: str | None) -> Message:
         role=turn.role,
         content=turn.text,
         session=session,
-        speaker=_name(turn.name) or speaker if turn.role == "user" else None,
+        speaker=_name(turn.name) or who.speaker if turn.role == "user" else None,
+        occurred_at=who.said_at,
         event_id=one.event_id,
         line=one.number,
     )

@@ -13,13 +13,16 @@ import httpx2
 import openai
 import pytest
 import redis as redis_py
-from support.stories import drain, rows
+from support.stories import drain, file_hashes, rows
 from support.upstream import Served, Upstream
 from support.waiting import wait_until
 
 from mnemolog.gateway.memory import Memories, contexts
+from mnemolog.gateway.memory.publishing import Interaction
 from mnemolog.gateway.proxy.app import create_app
+from mnemolog.gateway.proxy.conversation import Turn
 from mnemolog.gateway.proxy.options import Options
+from mnemolog.gateway.proxy.places import event_id
 from mnemolog.projections.indexes.embedder import WordLlamaEmbedder
 from mnemolog.schema import keys
 from mnemolog.schema.codec import decode
@@ -49,10 +52,7 @@ class Home:
 
     def fold(self) -> None:
         """Lets a writer fold what was published, once."""
-        writer = Ingest(self._redis, WordLlamaEmbedder())
-        writer.hold(self.settings)
-        drain(writer)
-        assert not writer.failures
+        fold(self._redis, self.settings)
 
     def remember(self, text: str) -> None:
         """Something that is known before."""
@@ -81,6 +81,13 @@ class Home:
         wait_until(lambda: len(there()) >= count, what=f"{count} messages")
         assert len(there()) == count, there()
         return [(one.role, one.content, one.session, one.speaker) for one in there()]
+
+
+def fold(client: redis_py.Redis, settings: Settings) -> None:
+    writer = Ingest(client, WordLlamaEmbedder())
+    writer.hold(settings)
+    drain(writer)
+    assert not writer.failures
 
 
 def user(text: Any, **fields: Any) -> Message:
@@ -400,6 +407,47 @@ def test_an_errand_of_the_frontend_is_no_memory(home: Home) -> None:
     assert answer.headers["mnemolog-memory"] == "off"
     home.ask(user("Hi"))
     assert home.published(2)[0] == ("user", "Hi")
+
+
+def test_the_same_story_told_through_another_door_gives_the_same_content(
+    home: Home, tmp_path: Path, redis: redis_py.Redis
+) -> None:
+    story = [
+        ("2026-03-02T09:00:00Z", "I prefer Python.", "Noted."),
+        ("2026-03-09T09:00:00Z", "I'm writing in Rust now.", "Noted, too."),
+        ("2026-03-09T09:00:00Z", "I live in Berlin.", "Noted."),
+    ]
+    history: list[Message] = []
+    told: list[Interaction] = []
+    for at, said, reply in story:
+        home.upstream.answer = lambda _, reply=reply: reply
+        history.append(user(said))
+        home.ask(*history, headers={"Mnemolog-Session": "monday", "Mnemolog-Speaker": "Ada", "Mnemolog-At": at})
+        home.published(len(history) + 1)
+        history.append(assistant(reply))
+        told.append(interaction(Turn("user", said), at, told))
+        told.append(interaction(Turn("assistant", reply), at, told))
+    home.fold()
+    redis.flushall()
+    elsewhere = Settings(data=tmp_path / "elsewhere", redis_url=home.settings.redis_url)
+    with Memories(elsewhere, MODELS) as memories, memories.using() as memory:
+        memory.publish_many(told)
+    fold(redis, elsewhere)
+    assert file_hashes(elsewhere.file).content_hash == file_hashes(home.settings.file).content_hash
+
+
+def interaction(turn: Turn, at: str, before: list[Interaction]) -> Interaction:
+    """The same turn for another door, with the id that the proxy gives it."""
+    occurrence = 1 + sum(one.content == turn.text and one.role == turn.role for one in before)
+    return Interaction(
+        role=turn.role,
+        content=turn.text,
+        session="monday",
+        speaker="Ada" if turn.role == "user" else None,
+        occurred_at=at,
+        event_id=event_id("default", "monday", turn, occurrence),
+        seq=len(before),
+    )
 
 
 # ---- strangers -------------------------------------------------------------------------------------------------

@@ -120,6 +120,12 @@ def test_errands_of_a_frontend_and_who_asks_for_it_go_without_a_memory() -> None
         caller(OPTIONS, Headers({"Mnemolog-Use": "maybe"}), None, "Hi")
 
 
+def test_a_time_is_taken_from_a_header_and_must_state_its_offset() -> None:
+    assert caller(OPTIONS, Headers({"Mnemolog-At": "1970-01-01T00:00:01Z"}), None, "Hi").said_at == 1_000
+    with pytest.raises(InvalidInput):
+        caller(OPTIONS, Headers({"Mnemolog-At": "1970-01-01T00:00:01"}), None, "Hi")
+
+
 def test_names_that_no_log_can_hold_are_refused() -> None:
     for name in ("Mnemolog-Session", "Mnemolog-Speaker"):
         with pytest.raises(InvalidInput):
