@@ -172,7 +172,8 @@ class NotInstalled(MnemologError):
 class EngineError(MnemologError):
     """An engine could not do its work. `retry_after_s` is what a model's server asked for; `raw` its reply, if any.
 
-    `calls`, `tokens_in` and `tokens_out` are what was spent on it all the same.
+    `calls`, `tokens_in` and `tokens_out` are what was spent on it all the same. `brief` is the message without what a
+    model or its server said, which may quote what people said: logs have that.
     """
 
     def __init__(
@@ -180,12 +181,14 @@ class EngineError(MnemologError):
         message: str,
         *,
         raw: str = "",
+        brief: str = "",
         retry_after_s: float | None = None,
         calls: int = 0,
         tokens_in: int = 0,
         tokens_out: int = 0,
     ) -> None:
         self.raw = raw
+        self.brief = brief or message
         self.retry_after_s = retry_after_s
         self.calls = calls
         self.tokens_in = tokens_in

@@ -48,26 +48,28 @@ def open_client(settings: ModelSettings) -> OpenAI:
 
 def translate(error: openai.OpenAIError | ValueError, what: str, settings: ModelSettings) -> EngineError:
     """The error of ours that says what a server, or the way to it, refused; `what` as in "extract cells"."""
-    reason = _reason(error, settings)
+    reason, said = _reason(error, settings)
     raw = ""
     retry_after_s = None
     if isinstance(error, openai.APIStatusError):
         raw = settings.without_secrets(error.response.text)[:_RAW_CHARS]
         retry_after_s = retry_after(error.response.headers, time.time())
-    return EngineError(f"cannot {what}: {reason}", raw=raw, retry_after_s=retry_after_s)
+    brief = f"cannot {what}: {reason}"
+    return EngineError(f"{brief}: {said}" if said else brief, raw=raw, brief=brief, retry_after_s=retry_after_s)
 
 
-def _reason(error: openai.OpenAIError | ValueError, settings: ModelSettings) -> str:
+def _reason(error: openai.OpenAIError | ValueError, settings: ModelSettings) -> tuple[str, str]:
+    """What happened, and what the server said to it."""
     where = settings.shown_url
     said = settings.without_secrets(" ".join(str(error).split()))[:_SAID_CHARS]
     if isinstance(error, openai.APITimeoutError):
-        return f"{where} did not answer within {settings.timeout_s:g} s"
+        return f"{where} did not answer within {settings.timeout_s:g} s", ""
     if isinstance(error, openai.APIConnectionError):
         cause = settings.without_secrets(str(error.__cause__ or error))[:_SAID_CHARS]
-        return f"{where} cannot be reached or broke off: {cause}"
+        return f"{where} cannot be reached or broke off: {cause}", ""
     if isinstance(error, openai.APIStatusError):
-        return f"{where} {_STATUSES.get(error.status_code, f'answered {error.status_code}')}: {said}"
-    return f"{where} answered with what is no reply: {said}"
+        return f"{where} {_STATUSES.get(error.status_code, f'answered {error.status_code}')}", said
+    return f"{where} answered with what is no reply", said
 
 
 def retry_after(headers: Mapping[str, str], now_s: float) -> float | None:

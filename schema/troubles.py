@@ -19,7 +19,8 @@ class Trouble(msgspec.Struct, frozen=True):
     """Why an attempt failed. `not_before` is when to try again (UTC milliseconds), None: the dispatcher decides.
 
     `waits` says that nothing was tried yet: the engine wants to be asked later, and the attempt does not count. `raw`
-    is the engine's last reply; `calls` and tokens are what all attempts at the job have cost so far.
+    is the engine's last reply; `calls` and tokens are what all attempts at the job have cost so far. `brief` is the
+    error as logs have it.
     """
 
     attempt: int
@@ -31,6 +32,7 @@ class Trouble(msgspec.Struct, frozen=True):
     calls: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
+    brief: str = ""
 
 
 _decoder = msgspec.json.Decoder(Trouble)

@@ -11,6 +11,7 @@ import pytest
 import redis as redis_py
 from acceptance.memory import STORY, Memory
 
+from mnemolog.gateway.model_server import Answer, ModelServer
 from mnemolog.schema import keys
 
 SECRET = "hunter2-locker"
@@ -86,3 +87,24 @@ def test_every_long_running_command_writes_json_lines_only(
         process.signal(signal.SIGTERM)
         assert process.wait() == 0
         assert any(ready in line["message"] for line in lines_of(process.output))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [Answer(text=f"No JSON, but {SECRET}."), Answer(status=400, error=f"You said {SECRET}.")],
+    ids=["reply", "error"],
+)
+def test_a_job_that_fails_is_logged_without_what_a_model_said(tmp_path: Path, answer: Answer) -> None:
+    with ModelServer(lambda _: answer) as server:
+        model = {"MNEMOLOG_MODEL": "stand-in", "OPENAI_BASE_URL": server.url, "MNEMOLOG_JOB_ATTEMPTS": "1"}
+        memory = Memory(tmp_path / "data", **model)
+        with memory.start("--log-format", "json", "up") as up:
+            up.wait_for("mnemolog is up")
+            memory.run("import", STORY)
+            memory.run("wait", status=11)
+            up.interrupt()
+            assert up.wait() == 0
+            lines = lines_of(up.output)
+    assert [line["kind"] for line in lines if line["level"] == "error"] == ["extract"] * 3
+    assert not any(SECRET in json.dumps(line) for line in lines)
+    assert all(SECRET in job["last_error"] for job in memory.json("jobs", "list"))

@@ -50,6 +50,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
         return EngineError(
             f"{message}: {' '.join(self.text.split())[:_SHOWN_CHARS]!r}" if self.text else message,
             raw=self.text,
+            brief=message,
             calls=self.calls,
             tokens_in=self.tokens_in,
             tokens_out=self.tokens_out,

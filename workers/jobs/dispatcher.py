@@ -252,10 +252,9 @@ class SpaceDispatcher:
         """Ends a job visibly; a person may requeue it, and a late outcome still counts."""
         tried = self._limits.attempts
         last = trouble or Trouble(attempt=0, at=0, error="")
-        silent = f"no outcome within {self._limits.deadline_s:g} s"
-        reason = last.error if last.attempt == tried else "; before that: ".join(filter(None, (silent, last.error)))
+        reason, brief = self._why(last, last.error), self._why(last, last.brief)
         said = self._named(job, tried)
-        log.error("%s %s failed after %d attempts: %s", job.kind, job.job_key[:12], tried, reason, extra=said)
+        log.error("%s %s failed after %d attempts: %s", job.kind, job.job_key[:12], tried, brief, extra=said)
         spent = Engine(name=self._limits.engine, calls=last.calls, tokens_in=last.tokens_in, tokens_out=last.tokens_out)
         self._append(
             JobFailed(
@@ -269,6 +268,11 @@ class SpaceDispatcher:
         )
         # One attempt more than there is: what the last one failed with is not looked at again.
         return (job.job_key, job.generation, tried + 1, now + self._limits.deadline_ms)
+
+    def _why(self, last: Trouble, error: str) -> str:
+        """Why a job is given up, by the error of the last attempt that told one."""
+        silent = "" if last.attempt == self._limits.attempts else f"no outcome within {self._limits.deadline_s:g} s"
+        return "; before that: ".join(filter(None, (silent, error)))
 
     def _append(self, outcome: Outcome) -> None:
         """Appends an outcome of the dispatcher's own; one that says the same again is the same event."""

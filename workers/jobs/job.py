@@ -61,7 +61,7 @@ class Performer:
             outcomes = self._conclude(work)
         except EngineError as error:
             said = {**_named(work), "attempt": attempt}
-            log.warning("%s, attempt %d: %s", _shown(work), attempt, error, extra=said)
+            log.warning("%s, attempt %d: %s", _shown(work), attempt, error.brief, extra=said)
             self._tell(work, attempt, error)
             return False
         took_ms = int((time.monotonic() - started) * 1000)
@@ -98,7 +98,8 @@ class Performer:
 
     def _tell(self, work: AnyWork, attempt: int, error: BaseException) -> None:
         at = time.time_ns() // 1_000_000
-        trouble = Trouble(attempt=attempt, at=at, error=f"{type(error).__name__}: {error}")
+        name = type(error).__name__
+        trouble = Trouble(attempt=attempt, at=at, error=f"{name}: {error}", brief=name)
         if isinstance(error, EngineError):
             wait_s = error.retry_after_s
             not_before = None if wait_s is None else at + int(wait_s * 1000)
@@ -112,6 +113,7 @@ class Performer:
                 calls=error.calls,
                 tokens_in=error.tokens_in,
                 tokens_out=error.tokens_out,
+                brief=error.brief,
             )
         first, *others = names_of(work)
         troubles.tell(self._client, work.space, job_name(*first), trouble)
