@@ -11,7 +11,7 @@ export async function overview({ memory, at, later }) {
   const facts = await memory.facts({ limit: 12 });
   const lead = h("span", {}, at ? "What was true then." : "What is true now.");
   const topics = h("div", { class: "scenes-box" }, nothing("…"));
-  later(scenesSoon.then((found) => replace(topics, found.scenes.length ? h("ul", { class: "cards narrow" }, found.scenes.map(sceneCard)) : nothing("No topics yet."), found.next ? more(to("scenes"), "All scenes") : null)));
+  later(scenesSoon.then((found) => replace(topics, found.scenes.length ? h("ul", { class: "cards narrow" }, found.scenes.map(sceneCard(at))) : nothing("No topics yet."), found.next ? more(to("scenes"), "All scenes") : null)));
   const names = h("div", { class: "names-box" });
   const work = h("div", { class: "work-box" });
   if (!at) later(memory.status().then((status) => { lead.textContent = summary(status); work.replaceChildren(attention(status)); }));

@@ -1,21 +1,21 @@
 // The topics that facts group under, and one of them.
 
 import { h } from "../dom.js";
-import { ago, count, said } from "../text.js";
+import { ago, count, day, said } from "../text.js";
 import { to } from "../router.js";
 import { factRow, heading, paged, section } from "../parts.js";
 
-export const sceneCard = (scene) => h("li", {}, h("a", { class: "card", href: to("scenes", scene.scene), "data-row": true },
+export const sceneCard = (at) => (scene) => h("li", {}, h("a", { class: "card", href: to("scenes", scene.scene), "data-row": true },
   h("span", { class: "card-head" }, h("strong", {}, said(scene.scene, { most: 80 })), h("span", { class: "number" }, count(scene.cells, "fact"))),
   scene.summary ? h("span", { class: "summary" }, said(scene.summary, { most: 700 })) : null,
-  h("span", { class: "quiet" }, `changed ${ago(scene.updated_at)}`, scene.stale ? ", summary is being made again" : "")));
+  h("span", { class: "quiet" }, at ? `newest of ${day(scene.updated_at)}` : `changed ${ago(scene.updated_at)}`, scene.stale && !at ? ", summary is being made again" : "")));
 
 export async function scenes({ memory, at }) {
   const load = async (after) => {
     const page = await memory.scenes({ limit: 30, after });
     return { items: page.scenes, after: page.next };
   };
-  const list = paged(load, sceneCard, "No topics yet.");
+  const list = paged(load, sceneCard(at), "No topics yet.");
   await list.ready;
   list.element.querySelector("ul").className = "cards";
   return [heading("Scenes", at ? "The topics of then, with their summaries." : "The topics that facts group under, with their summaries."), list.element];
