@@ -64,7 +64,7 @@ def create_app(
         yield
         hall.close()
 
-    guard = Middleware(Guard, access=access, template_of=_templates(routes))
+    guard = Middleware(Guard, access=access, template_of=_templates(routes), max_header_bytes=options.max_header_bytes)
     return Starlette(
         routes=routes,
         middleware=[*_cross_origin(options), guard],

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mnemolog.gateway.http import problems
 from mnemolog.gateway.http.access import Access
+from mnemolog.gateway.http.problems import HEADERS_TOO_LARGE, Refused
 
 log = logging.getLogger("mnemolog.http")
 
@@ -60,8 +61,11 @@ class _Exchange:
 class Guard:
     """ASGI middleware. `template_of` names the path of a scope that was routed, without what callers put into it."""
 
-    def __init__(self, app: ASGIApp, access: Access, template_of: Callable[[Scope], str | None]) -> None:
+    def __init__(
+        self, app: ASGIApp, access: Access, template_of: Callable[[Scope], str | None], max_header_bytes: int
+    ) -> None:
         self._app = app
+        self._max_header_bytes = max_header_bytes
         self._access = access
         self._template_of = template_of
 
@@ -94,6 +98,10 @@ class Guard:
             await problems.answer(refused, exchange.request_id)(scope, receive, exchange.send)
 
     def _admit(self, scope: Scope) -> None:
+        size = len(scope.get("raw_path") or b"") + len(scope["query_string"])
+        size += sum(len(name) + len(value) for name, value in scope["headers"])
+        if size > self._max_header_bytes:
+            raise Refused(HEADERS_TOO_LARGE, f"they have at most {self._max_header_bytes:,} bytes")
         headers = Headers(scope=scope)
         self._access.check_place(headers)
         address = scope["client"][0] if scope.get("client") else "-"

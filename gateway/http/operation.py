@@ -18,7 +18,7 @@ _PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
 _OF_ALL: tuple[Kind, ...] = (
     *(problems.UNAUTHENTICATED, problems.NOT_ALLOWED, problems.WRONG_ORIGIN, problems.NOT_FOUND, problems.WRONG_HOST),
     *(problems.INVALID, problems.TOO_MANY, problems.INTERNAL, problems.DAMAGED, problems.BUSY, problems.DRAINING),
-    *(problems.LOG_UNAVAILABLE, problems.MEMORY_UNAVAILABLE, problems.TOO_SLOW),
+    *(problems.LOG_UNAVAILABLE, problems.MEMORY_UNAVAILABLE, problems.TOO_SLOW, problems.HEADERS_TOO_LARGE),
 )
 _OF_BODIES: tuple[Kind, ...] = (problems.MALFORMED, problems.TOO_LARGE, problems.NOT_JSON)
 _OF_WAITING: tuple[Kind, ...] = (problems.NOT_REACHED,)

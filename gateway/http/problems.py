@@ -63,6 +63,7 @@ NOT_JSON = Kind("not-json", 415, "The body must be application/json")
 WRONG_HOST = Kind("wrong-host", 421, "The Host header names another server")
 INVALID = Kind("invalid-input", 422, "The request cannot be accepted as it is")
 TOO_MANY = Kind("too-many-requests", 429, "Too many requests", retry=True)
+HEADERS_TOO_LARGE = Kind("headers-too-large", 431, "The request line and its headers are too large")
 INTERNAL = Kind("internal", 500, "Something went wrong inside")
 DAMAGED = Kind("damaged", 500, "The memory's file is damaged")
 BUSY = Kind("busy", 503, "The server has no room for the request now", retry=True)
@@ -75,8 +76,8 @@ NOT_REACHED = Kind("position-not-reached", 504, "The memory is not that far yet"
 
 KINDS: tuple[Kind, ...] = (
     *(MALFORMED, UNAUTHENTICATED, NOT_ALLOWED, WRONG_ORIGIN, NOT_FOUND, METHOD_NOT_ALLOWED, ID_REUSED, TOO_LARGE),
-    *(NOT_JSON, WRONG_HOST, INVALID, TOO_MANY, INTERNAL, DAMAGED, BUSY, DRAINING, LOG_UNAVAILABLE, LOG_FULL),
-    *(MEMORY_UNAVAILABLE, TOO_SLOW, NOT_REACHED),
+    *(NOT_JSON, WRONG_HOST, INVALID, TOO_MANY, HEADERS_TOO_LARGE, INTERNAL, DAMAGED, BUSY, DRAINING),
+    *(LOG_UNAVAILABLE, LOG_FULL, MEMORY_UNAVAILABLE, TOO_SLOW, NOT_REACHED),
 )
 
 #: Which error is which problem, the narrower first. Where the third is True the error's message is for the caller;

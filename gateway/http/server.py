@@ -81,7 +81,7 @@ async def run_until_signalled(server: Server, ready: Callable[[], None]) -> None
 def _config(app: ASGIApp, options: HttpOptions) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        # The parser in C knows no bound on the size of headers.
+        # The parser in C knows no bound on what it holds of a request that is not complete.
         http="h11",
         h11_max_incomplete_event_size=options.max_header_bytes,
         ws="none",
