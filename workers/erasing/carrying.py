@@ -298,10 +298,13 @@ def begin_stream(holder: Holder) -> None:
     holder.stream.begin_at(last)
 
 
-def clean_if_due(holder: Holder) -> None:
-    """Cleans Redis again when it is time. Raises errors of Stream: it is then tried again."""
+def clean_if_due(holder: Holder, *, ending: bool = False) -> None:
+    """Cleans Redis again when it is time, or will be soon and the holder is `ending`.
+
+    Raises errors of Stream: it is then tried again.
+    """
     due = plans.cleanings(holder.settings)
-    now = _now()
+    now = _now() + (SOON_MS if ending else 0)
     if not due or min(due) > now:
         return
     begin_stream(holder)

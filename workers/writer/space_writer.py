@@ -16,7 +16,7 @@ from mnemolog.projections.integrity import position_of
 from mnemolog.schema import archive, tables
 from mnemolog.schema import log as event_log
 from mnemolog.schema.archive import ArchiveWriter, Entry
-from mnemolog.schema.errors import DivergedLog, StaleWriter
+from mnemolog.schema.errors import DivergedLog, MnemologError, StaleWriter
 from mnemolog.schema.ids import Position
 from mnemolog.schema.settings import Settings
 from mnemolog.schema.stream import Stream
@@ -140,9 +140,18 @@ class SpaceWriter:
     def close(self) -> None:
         """Gives the space back: archive synced, lease released, connection closed."""
         try:
+            self._clean_up()
             self.archive.close()
         finally:
             self._let_go()
+
+    def _clean_up(self) -> None:
+        """Does what is soon to be done in Redis after an erasure; where that fails, the next writer does it."""
+        try:
+            self._guard()
+            carrying.clean_if_due(self, ending=True)
+        except (MnemologError, apsw.Error, OSError) as error:
+            log.warning("space %s: Redis is cleaned by the next writer: %s", self.space, error)
 
     def _let_go(self) -> None:
         try:
