@@ -79,7 +79,7 @@ class SaidMessage(msgspec.Struct, frozen=True):
 
 def topics(connection: apsw.Connection, at: int) -> Iterator[Topic]:
     """The scenes that had facts by a time (UTC milliseconds), by name. The caller spans it with a read transaction."""
-    for (scene,) in connection.execute(_SCENES).fetchall():
+    for scene in [str(name) for (name,) in connection.execute(_SCENES)]:
         known = [fact for fact in facts(connection, at, everything=True, scene=scene) if _is_told(fact, at)]
         told = _told(connection, known)
         if told:

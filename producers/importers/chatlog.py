@@ -41,6 +41,7 @@ _COPY = re.compile(r"(?: ?\(\d+\)|[ _-]copy)+$", re.IGNORECASE)
 #: What WhatsApp writes in the place of a picture, in any language; and what it adds to an edited message.
 _MEDIA = re.compile(r"<[^<>]{3,60}>|(?:null|\S+\.\w{3,4} \([^()]{4,30}\))")
 _EDITED = re.compile(r"\s*<[^<>]*(?:edited|bearbeitet|editado|modifié|modificato)[^<>]*>$", re.IGNORECASE)
+_MARK_CHARS = 80
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -103,7 +104,7 @@ class ChatLogReader:
             if isinstance(told, Skipped):
                 yield told
                 continue
-            text = _EDITED.sub("", told.text).strip()
+            text = (told.text[:-_MARK_CHARS] + _EDITED.sub("", told.text[-_MARK_CHARS:])).strip()
             if told.line.name is None:
                 yield Skipped("notice")
             elif not text or _MEDIA.fullmatch(text):

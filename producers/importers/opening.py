@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import IO, Any
 import ijson
 import msgspec
 
+from mnemolog.producers.importers.depth import Depth
 from mnemolog.producers.importers.parts import Bad, Part, Progress
 from mnemolog.schema.errors import InvalidInput
 
@@ -77,11 +79,25 @@ class Document(msgspec.Struct, frozen=True):
             with self.path.open("rb") as stream:
                 yield io.BufferedReader(_Counted(stream, progress))
             return
-        try:
-            with zipfile.ZipFile(self.path) as archive, archive.open(self.member) as stream:
-                yield io.BufferedReader(_Counted(stream, progress))
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-            raise InvalidInput(f"{self.path} cannot be unpacked: {error}") from None
+        with _archive(self.path) as archive, _member(archive, self.member) as stream:
+            yield io.BufferedReader(_Counted(stream, progress))
+
+
+@contextmanager
+def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
+    """A zip. Raises InvalidInput where it is damaged, also where that shows only when it is read."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise InvalidInput(f"{path} cannot be unpacked: {error}") from None
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
+    try:
+        return archive.open(name)
+    except (NotImplementedError, RuntimeError) as error:
+        raise InvalidInput(f"{name} cannot be unpacked: {error}") from None
 
 
 def documents(path: Path) -> list[Document]:
@@ -91,7 +107,7 @@ def documents(path: Path) -> list[Document]:
     """
     if not zipfile.is_zipfile(path):
         return [Document(path)]
-    with zipfile.ZipFile(path) as archive:
+    with _archive(path) as archive:
         names = sorted(name for name in archive.namelist() if not name.startswith("__MACOSX/"))
     found = [name for name in names if _CONVERSATIONS.fullmatch(name)]
     # Beside the numbered files a whole one would tell everything again.
@@ -107,8 +123,21 @@ def total_bytes(path: Path) -> int:
     if not zipfile.is_zipfile(path):
         return path.stat().st_size
     members = {document.member for document in documents(path)}
-    with zipfile.ZipFile(path) as archive:
+    with _archive(path) as archive:
         return sum(member.file_size for member in archive.infolist() if member.filename in members)
+
+
+class _Shallow:
+    """Bytes for the JSON reader, which are refused where they are nested too deep."""
+
+    def __init__(self, stream: io.BufferedReader) -> None:
+        self._stream = stream
+        self._depth = Depth()
+
+    def read(self, size: int = -1) -> bytes:
+        piece = self._stream.read(size)
+        self._depth.feed(piece)
+        return piece
 
 
 def shape_of(document: Document) -> Shape | None:
@@ -117,7 +146,7 @@ def shape_of(document: Document) -> Shape | None:
     prefix, begun = "item", False
     try:
         with document.open() as stream:
-            for number, (at, event, value) in enumerate(ijson.parse(stream, multiple_values=True)):
+            for number, (at, event, value) in enumerate(ijson.parse(_Shallow(stream), multiple_values=True)):
                 if number == 0:
                     begun, prefix = event in ("start_map", "start_array"), "" if event == "start_map" else "item"
                 if event == "map_key" and at == prefix:
@@ -138,7 +167,7 @@ def objects(document: Document, prefix: str, progress: Progress) -> Iterator[Any
     """The objects of a JSON document, one in memory at a time. Raises InvalidInput where the document is damaged."""
     with document.open(progress) as stream:
         try:
-            yield from ijson.items(stream, prefix, use_float=True)
+            yield from ijson.items(_Shallow(stream), prefix, use_float=True)
         except (ijson.JSONError, UnicodeDecodeError) as error:
             reason = " ".join(str(error).split())
             raise InvalidInput(f"{document.name} is damaged JSON from here on: {reason[:200]}") from None

@@ -7,9 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from unit.producers.exports import chatgpt, claude, claude_message, node, write_zip
 
+from mnemolog.producers.importers.chatgpt import ChatGptReader
+from mnemolog.producers.importers.chatlog import ChatLogReader
+from mnemolog.producers.importers.depth import Depth
 from mnemolog.producers.importers.detection import detect
+from mnemolog.producers.importers.export_file import ExportFile
 from mnemolog.schema.errors import InvalidInput
 
 LINE = {"session": "s", "role": "user", "content": "x", "at": 1}
@@ -73,3 +79,45 @@ def test_bad_json_lines_are_json_lines_by_their_name(tmp_path: Path) -> None:
     for name, text in (("bad.jsonl", "{not json"), ("empty", " \n")):
         (tmp_path / name).write_text(text, encoding="utf-8")
         assert detect(tmp_path / name) == "jsonl"
+
+
+def problems(path: Path) -> list[tuple[int, str]]:
+    """What is wrong with an export of ChatGPT, the zip included."""
+    file = ExportFile(path, ChatGptReader(path))
+    try:
+        file.check()
+    except InvalidInput as error:
+        return [(0, str(error))]
+    return file.findings.problems
+
+
+def test_a_damaged_zip_is_said_to_be_damaged(tmp_path: Path) -> None:
+    whole = write_zip(tmp_path / "whole.zip", conversations__json=[GPT] * 50).read_bytes()
+    for name, place in (("data", 60), ("directory", whole.rindex(b"PK\x01\x02"))):
+        path = tmp_path / f"{name}.zip"
+        path.write_bytes(whole[:place] + b"\xff" * 8 + whole[place + 8 :])
+        assert problems(path) != []
+
+
+@pytest.mark.parametrize("deep", ["[", '{"a": ', '[{"b": "]]]", "c": '])
+def test_very_deep_json_is_refused(tmp_path: Path, deep: str) -> None:
+    path = tmp_path / "deep.json"
+    path.write_text('[{"title": "[[[[\\"", "mapping": ' + deep * 100_000, encoding="utf-8")
+    assert [reason for _, reason in problems(path)] == ["it is nested deeper than 2,000 levels"]
+
+
+@given(st.lists(st.text(alphabet='[]{}"\\a', max_size=30), max_size=20), st.integers(1, 7))
+def test_the_depth_of_json_does_not_depend_on_its_pieces_nor_on_its_words(words: list[str], size: int) -> None:
+    document = json.dumps(words).encode()
+    depth = Depth()
+    for start in range(0, len(document), size):
+        depth.feed(document[start : start + size])
+    assert (depth._depth, depth._open) == (0, b"")
+
+
+def test_a_message_of_spaces_takes_no_time(tmp_path: Path) -> None:
+    path = tmp_path / "chat.txt"
+    path.write_text("14.08.2023, 09:15 - Ada: a" + " " * 500_000 + "b <This message was edited>", encoding="utf-8")
+    file = ExportFile(path, ChatLogReader(path, zone="UTC"))
+    file.check()
+    assert file.findings.good == 1
