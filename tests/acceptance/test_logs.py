@@ -96,8 +96,9 @@ def test_every_long_running_command_writes_json_lines_only(
 )
 def test_a_job_that_fails_is_logged_without_what_a_model_said(tmp_path: Path, answer: Answer) -> None:
     with ModelServer(lambda _: answer) as server:
-        model = {"MNEMOLOG_MODEL": "stand-in", "OPENAI_BASE_URL": server.url, "MNEMOLOG_JOB_ATTEMPTS": "1"}
-        memory = Memory(tmp_path / "data", **model)
+        model = {"MNEMOLOG_MODEL": "stand-in", "OPENAI_BASE_URL": server.url}
+        limits = {"MNEMOLOG_JOB_ATTEMPTS": "1", "MNEMOLOG_JOB_DEADLINE_S": "3", "MNEMOLOG_MODEL_TIMEOUT_S": "2"}
+        memory = Memory(tmp_path / "data", **model, **limits)
         with memory.start("--log-format", "json", "up") as up:
             up.wait_for("mnemolog is up")
             memory.run("import", STORY)
