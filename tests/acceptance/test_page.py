@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from acceptance.memory import Memory
 from support.browser import Browser, Keys, browser_at, programs
 
 STORY = Path(__file__).with_name("page_story.jsonl")
+START_MS, DAY, MANY = 1_773_014_400_000, 86_400_000, 45
 RUST, PYTHON = "Mara prefers Rust as programming language.", "Mara prefers Python as programming language."
 
 
@@ -19,9 +21,21 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Memory, s
     programs()
     memory = Memory(tmp_path_factory.mktemp("page") / "data")
     memory.run("import", STORY, "--drain")
+    memory.of_space("many").run("import", many_sessions(memory.data), "--drain")
     with memory.up(), memory.start("serve", "--no-token", "--port", "0", "--notice-s", "0") as server:
         output = server.wait_for("Ctrl-C drains and stops")
         yield memory, output.split(" at ")[1].split(";")[0]
+
+
+def many_sessions(folder: Path) -> Path:
+    """A file of more conversations than a page of them holds."""
+    file = folder / "many.jsonl"
+    lines = [
+        {"id": f"m-{n}", "session": f"day {n}", "role": "assistant", "at": START_MS + n * DAY, "content": "Hello."}
+        for n in range(MANY)
+    ]
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return file
 
 
 @pytest.fixture(scope="module")
@@ -208,6 +222,36 @@ def test_every_view_fits_a_phone(browser: Browser, served: tuple[Memory, str], s
         browser.picture(f"phone-{scheme}-{view.split('/')[1] if view else 'overview'}".split("?")[0])
     ground = browser.driver.execute_script("return getComputedStyle(document.body).backgroundColor")
     assert (sum(map(int, ground[4:-1].split(","))) < 200) == (scheme == "dark")
+
+
+def test_a_long_list_goes_on_where_it_ended(browser: Browser) -> None:
+    browser.driver.execute_script("""
+        const chooser = document.getElementById("space");
+        chooser.value = "many";
+        chooser.dispatchEvent(new Event("change", { bubbles: true }));
+    """)
+    browser.until(lambda: "many" in browser.driver.current_url, "the other space")
+    browser.press("5")
+    browser.find(".row", "day 44")
+    rows = "return document.querySelectorAll('main .row').length"
+    assert browser.driver.execute_script(rows) == 40
+    browser.click("button", "Show more")
+    browser.find(".row", "day 0")
+    assert browser.driver.execute_script(rows) == MANY
+    assert "day 4" in browser.focused()
+
+
+def test_what_is_learned_meanwhile_is_offered_and_does_not_move_what_is_read(
+    browser: Browser, served: tuple[Memory, str]
+) -> None:
+    browser.open("default/facts")
+    script = "return performance.getEntriesByType('resource').some((one) => one.name.endsWith('/position'))"
+    browser.until(lambda: browser.driver.execute_script(script), "the page to know how far the memory is")
+    served[0].run("remember", "My bicycle is red.", "--speaker", "Mara")
+    browser.find("button.changed", "The memory has changed")
+    assert "bicycle" not in browser.text
+    browser.click("button.changed")
+    browser.find(".fact-row", "bicycle")
 
 
 def test_the_state_of_the_work_is_told(browser: Browser) -> None:

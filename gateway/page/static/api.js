@@ -45,7 +45,7 @@ const part = encodeURIComponent;
 
 export const get = (path, given = {}, signal = undefined) => send(path + query(given), { signal });
 
-export const post = (path, body, signal = undefined) =>
+const post = (path, body, signal = undefined) =>
   send(path, { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" }, signal });
 
 // The page calls a cursor `after`, as the memory itself does.

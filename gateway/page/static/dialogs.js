@@ -2,7 +2,7 @@
 
 import { h, replace } from "./dom.js";
 
-export function openDialog(title, build) {
+function openDialog(title, build) {
   const body = h("div", { class: "dialog-body" });
   const dialog = h("dialog", { class: "dialog", "aria-label": title },
     h("div", { class: "dialog-head" }, h("h2", {}, title),

@@ -2,7 +2,7 @@
 
 import { h, replace } from "./dom.js";
 import { meter } from "./charts/bars.js";
-import { ago, day, percent, said } from "./text.js";
+import { day, percent, said } from "./text.js";
 import { to } from "./router.js";
 
 const WHY_NOT_LIVE = {
@@ -13,7 +13,7 @@ export const statusChip = (status) => (status === "live" ? null : h("span", { cl
 
 export const kindChip = (kind) => h("span", { class: "chip kind" }, kind);
 
-export function spanOf(fact) {
+function spanOf(fact) {
   const since = `since ${day(fact.since ?? fact.valid_from)}`;
   return fact.valid_until ? `${day(fact.valid_from)} – ${day(fact.valid_until)}` : since;
 }
@@ -60,8 +60,6 @@ export function paged(load, row, empty) {
   };
   return { element: h("div", {}, list, foot), ready: next(null) };
 }
-
-export const when = (time) => h("time", { datetime: time, title: `${day(time)}` }, ago(time));
 
 // What is drawn to a width is drawn again when that changes.
 export function fitted(name, draw) {

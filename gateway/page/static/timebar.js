@@ -6,6 +6,7 @@ import { addressed, here, turn } from "./router.js";
 import { day } from "./text.js";
 
 const DAY = 86_400_000;
+const PAUSE_MS = 120;
 
 // Gives what moves the slider to a time: the bar itself stays, so that it keeps the focus.
 export function timeBar(holder, activity) {
@@ -29,7 +30,12 @@ export function timeBar(holder, activity) {
     turn(addressed(space, view, name, { ...Object.fromEntries(given), at: time }));
   };
   slider.addEventListener("input", () => tell(timeOf(Number(slider.value))));
-  slider.addEventListener("change", () => set(timeOf(Number(slider.value))));
+  // Keys repeat: what is asked for is where they stop.
+  let waiting = 0;
+  slider.addEventListener("change", () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(() => set(timeOf(Number(slider.value))), PAUSE_MS);
+  });
   replace(holder, h("div", { class: "time-head" }, label, back),
     h("div", { class: "time-line", vars: { "--end": String(Math.min(1, lengthOf(activity) / Math.max(1, now - first))) } }, activityBars(activity.counts), slider),
     h("div", { class: "time-ends" }, h("span", {}, day(first)), h("span", {}, "now")));

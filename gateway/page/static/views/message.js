@@ -3,7 +3,7 @@
 import { h } from "../dom.js";
 import { count, moment, said } from "../text.js";
 import { to } from "../router.js";
-import { factRow, more, nothing, rows, section } from "../parts.js";
+import { factRow, more, rows, section } from "../parts.js";
 
 export async function message({ memory, name }) {
   const story = await memory.why(name);
