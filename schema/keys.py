@@ -38,6 +38,16 @@ def awaited(space: str) -> str:
     return f"mnemolog:{{{space}}}:awaited"
 
 
+def home(space: str) -> str:
+    """Which machine is home to a space: the claim to it, without an expiry."""
+    return f"mnemolog:{{{space}}}:home"
+
+
+def machines() -> str:
+    """A hash of the names of the machines that ran a writer for all spaces, by their ids."""
+    return "mnemolog:machines"
+
+
 def space_of(stream_key: bytes) -> str | None:
     """The space whose stream has this key; None for a key that is no space's stream."""
     name = stream_key.decode("utf-8", "replace").removeprefix("mnemolog:{").removesuffix("}:events")

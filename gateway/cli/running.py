@@ -19,23 +19,33 @@ from mnemolog.gateway import logs
 from mnemolog.gateway.cli.context import Context, json_option, pass_context, print_json
 from mnemolog.projections.progress import wait_until_done
 from mnemolog.schema.endpoint import log_client, without_password
-from mnemolog.schema.errors import LogUnavailable, MnemologError
+from mnemolog.schema.errors import LogFull, LogUnavailable, MnemologError, SpaceHeld
 from mnemolog.schema.ids import check_space
 from mnemolog.schema.jobs import QUEUES
 from mnemolog.schema.outcomes import JobKind
 from mnemolog.schema.settings import spaces_in
 from mnemolog.schema.stream import spaces_on
+from mnemolog.workers.homes.homes import Homes, Standing
 from mnemolog.workers.jobs.limits import limits_from
 from mnemolog.workers.supervisor import Workers
+from mnemolog.workers.writer.files import allow_many_files
 from mnemolog.workers.writer.ingest import Ingest
 
 DISCOVER_S = 2.0
+#: So many new spaces are taken between two reads.
+NEW_AT_ONCE = 16
 #: What `wait` ends with when all that is left waits for a person or for a budget.
 WAITS = 11
 
 _more_spaces = click.argument("more_spaces", metavar="[SPACE]...", nargs=-1)
 _all_spaces = click.option(
     "--all", "all_spaces", is_flag=True, help="Write every space that has a stream or a folder, new ones too."
+)
+
+_most_spaces = click.option(
+    "--most-spaces",
+    type=click.IntRange(min=0),
+    help="With --all: take new spaces only up to so many. Those that are at home here are always written.",
 )
 
 _metrics_port = click.option(
@@ -82,13 +92,17 @@ def _until_stopped() -> Iterator[threading.Event]:
 
 
 class _Discovery:
-    """Takes the spaces that appear while the writer runs; one that cannot be taken is named once."""
+    """Takes the spaces of this machine and new ones while the writer runs; one that cannot be taken is named once."""
 
-    def __init__(self, context: Context, url: str, ingest: Ingest) -> None:
+    def __init__(self, context: Context, url: str, ingest: Ingest, homes: Homes, most: int | None) -> None:
         self._context = context
         self._client = log_client(url)
         self._ingest = ingest
+        self._homes = homes
+        self._most = most
+        self._refused: set[str] = set()
         self._named: set[str] = set()
+        self._elsewhere: set[str] = set()
         self._due = 0.0
 
     def __call__(self) -> None:
@@ -96,15 +110,48 @@ class _Discovery:
             return
         self._due = time.monotonic() + DISCOVER_S
         try:
-            found = {*spaces_in(self._context.settings.data), *spaces_on(self._client)}
-        except LogUnavailable:
+            self._homes.claims.introduce(self._homes.machine)
+            found = {*spaces_in(self._context.settings.data), *spaces_on(self._client), *self._homes.claims.claimed()}
+            standing = self._homes.standing(found.difference(self._ingest.spaces, self._refused))
+        except (LogUnavailable, LogFull):
             return
-        for space in sorted(found.difference(self._ingest.spaces, self._named)):
-            try:
-                self._ingest.hold(self._context.settings.of_space(space))
-            except MnemologError as error:
-                self._named.add(space)
-                logs.complain(str(error))
+        self._name(standing)
+        for space in standing.ours:
+            self._take(space)
+        self._take_new(standing.new)
+
+    def _take_new(self, spaces: list[str]) -> None:
+        """A few at a time, each machine in an order of its own, so that several machines share what is new."""
+        room = len(spaces) if self._most is None else max(0, self._most - len(self._ingest.spaces))
+        for space in sorted(spaces, key=self._homes.order)[: min(room, NEW_AT_ONCE)]:
+            self._take(space)
+            self._due = 0.0
+
+    def _take(self, space: str) -> None:
+        try:
+            self._ingest.hold(self._context.settings.of_space(space))
+        except SpaceHeld as error:
+            # Another process may let go of it.
+            self._say_once(space, str(error))
+        except MnemologError as error:
+            self._refused.add(space)
+            self._say_once(space, str(error))
+        else:
+            self._named.discard(space)
+
+    def _name(self, standing: Standing) -> None:
+        for space in standing.elsewhere:
+            self._homes.clear_away(space)
+        if fresh := set(standing.elsewhere).difference(self._elsewhere):
+            logs.say(f"{len(fresh)} more spaces are at home on other machines: see `mnemolog home list`")
+        self._elsewhere = set(standing.elsewhere)
+        for reason in standing.waiting.values():
+            self._say_once(reason, reason)
+
+    def _say_once(self, about: str, message: str) -> None:
+        if about not in self._named:
+            self._named.add(about)
+            logs.complain(message)
 
 
 def _write(
@@ -115,15 +162,18 @@ def _write(
     all_spaces: bool,
     accept: bool,
     ready: str,
+    most: int | None = None,
     kinds: tuple[JobKind, ...] = (),
 ) -> None:
     """Writes the spaces until stopped, with a worker process for each of `kinds`.
 
     Ends the process with the status of what kept a named space from being written, after the others ended.
     """
-    ingest = Ingest(log_client(url), context.embedder(), limits_from(os.environ))
+    allow_many_files()
+    homes = Homes(log_client(url), context.settings.data)
+    ingest = Ingest(log_client(url), context.embedder(), limits_from(os.environ), homes)
     workers = Workers(kinds, lambda: url)
-    discover = _Discovery(context, url, ingest) if all_spaces else None
+    discover = _Discovery(context, url, ingest, homes, most) if all_spaces else None
     refused: list[MnemologError] = []
 
     def between() -> None:
@@ -140,13 +190,15 @@ def _write(
             try:
                 ingest.hold(context.settings.of_space(space), accept_stream=accept)
             except MnemologError as error:
+                if all_spaces and isinstance(error, SpaceHeld) and space not in spaces:
+                    continue  # of all machines that write all spaces one has the default one
                 refused.append(error)
                 logs.complain(str(error))
         if ingest.spaces or all_spaces:
             workers.check()
             logs.say(ready)
             try:
-                ingest.run(stop, between)
+                ingest.run(stop, between, lasting=all_spaces)
             except KeyboardInterrupt:
                 workers.stop(lambda: True)
                 raise
@@ -159,6 +211,7 @@ def _write(
 @click.command()
 @_more_spaces
 @_all_spaces
+@_most_spaces
 @_metrics_port
 @_metrics_host
 @click.option(
@@ -169,6 +222,7 @@ def ingest(
     context: Context,
     more_spaces: tuple[str, ...],
     all_spaces: bool,  # noqa: FBT001
+    most_spaces: int | None,
     metrics_port: int | None,
     metrics_host: str,
     accept_stream: bool,  # noqa: FBT001
@@ -178,6 +232,7 @@ def ingest(
     \b
     mnemolog --redis redis://localhost ingest
     mnemolog --redis redis://localhost --space ada ingest ben carla
+    mnemolog --redis redis://redis.example ingest --all --most-spaces 500
     """
     for space in more_spaces:
         check_space(space)
@@ -187,6 +242,7 @@ def ingest(
             url,
             more_spaces,
             all_spaces=all_spaces,
+            most=most_spaces,
             accept=accept_stream,
             ready=f"mnemolog writes to {context.settings.data}, reads {without_password(url)}; Ctrl-C drains and stops",
         )
@@ -195,6 +251,7 @@ def ingest(
 @click.command()
 @_more_spaces
 @_all_spaces
+@_most_spaces
 @_metrics_port
 @_metrics_host
 @pass_context
@@ -202,6 +259,7 @@ def up(
     context: Context,
     more_spaces: tuple[str, ...],
     all_spaces: bool,  # noqa: FBT001
+    most_spaces: int | None,
     metrics_port: int | None,
     metrics_host: str,
 ) -> None:
@@ -219,6 +277,7 @@ def up(
             url,
             more_spaces,
             all_spaces=all_spaces,
+            most=most_spaces,
             accept=False,
             kinds=QUEUES,
             ready=f"mnemolog is up: data in {context.settings.data}, Redis at {without_password(url)}; "

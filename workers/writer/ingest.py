@@ -124,9 +124,7 @@ class Ingest:
         # Who waits for a writer need not wait for the first read.
         self._tell(writer)
 
-    def run(
-        self, stop: threading.Event, discover: Callable[[], None] = lambda: None, *, lasting: bool = False
-    ) -> None:
+    def run(self, stop: threading.Event, discover: Callable[[], None] = lambda: None, *, lasting: bool = False) -> None:
         """Reads, folds and keeps house until `stop` is set or no space is left; then drains and gives all back.
 
         `discover` is called between reads and may `hold` more spaces; where it is `lasting`, it is waited for when no
