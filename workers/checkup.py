@@ -31,7 +31,7 @@ _OF_PROCESSES = (
     "known/*.building-*.db",
 )
 #: Side files of whoever holds the lease.
-_OF_WRITERS = ("rebuild.db", "archive/*.tmp", "snapshots/*.tmp")
+_OF_WRITERS = ("rebuild.db", "before-erasing.db", "archive/*.tmp", "snapshots/*.tmp")
 
 
 def program(settings: Settings) -> Finding:

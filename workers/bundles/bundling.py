@@ -29,6 +29,7 @@ from mnemolog.schema.stream import Stream
 from mnemolog.schema.tables import FOLD_VERSION
 from mnemolog.workers.bundles import bundles
 from mnemolog.workers.bundles.bundles import FORMAT, VERSION, Manifest, State
+from mnemolog.workers.erasing import plans
 from mnemolog.workers.rebuilding import snapshots
 from mnemolog.workers.rebuilding.rebuild import Progress
 from mnemolog.workers.writer import lease
@@ -53,9 +54,14 @@ def export(
     """Puts the log up to its present end, and what the file says of it, into a bundle.
 
     `progress` is told how many entries were copied. The bundle is written beside its place and moved there whole.
-    Raises InvalidInput where something is there already, unless it is to be replaced; SpaceNotFound without a log;
+    Raises InvalidInput where something is there already, unless it is to be replaced, and while something is erased;
+    SpaceNotFound without a log;
     DamagedFile for a log that does not add up.
     """
+    if plans.is_under_way(settings):
+        raise InvalidInput(
+            f"an erasure of space {settings.space!r} is under way, or was interrupted: export when it is done"
+        )
     if file.exists() and not force:
         raise InvalidInput(f"{file} is there already: give another name, or --force to replace it")
     with _beside(file) as folder:

@@ -154,7 +154,8 @@ def _built(
     try:
         is_whole = _build(settings, embedder, wanted.position, stream, beside, progress)
         connection = open_reader(beside)
-        if is_whole:
+        # What was folded meanwhile may have been erased: then nobody is to find it again.
+        if is_whole and prefix(settings.archive, stream, wanted.position) == wanted:
             _sync(beside)
             # The connection follows the file; its name without a write-ahead log is no other's.
             beside.replace(path)
