@@ -13,6 +13,7 @@ from mnemolog.gateway.logs import say
 from mnemolog.gateway.memory import Memories
 from mnemolog.gateway.proxy.app import create_app
 from mnemolog.gateway.proxy.options import ERRANDS, Options
+from mnemolog.gateway.proxy.permits import Permits
 from mnemolog.gateway.proxy.server import listen, serve
 from mnemolog.projections.context import DEFAULT_BUDGET, LEAST_BUDGET
 from mnemolog.schema.errors import InvalidInput
@@ -37,7 +38,8 @@ def _regex(_: click.Context, __: click.Parameter, value: tuple[str, ...]) -> tup
 @click.option("--upstream", required=True, metavar="URL", help="What answers, such as https://api.openai.com/v1.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
 @click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="The port; 0 for any.")
-@click.option("--allow-remote", is_flag=True, help="Listen at an address that other machines reach.")
+@click.option("--tokens", is_flag=True, help="Ask for a token (`mnemolog token add`) in the header Mnemolog-Token.")
+@click.option("--allow-remote", is_flag=True, help="Listen at an address that others reach although it asks nobody.")
 @click.option(
     "--budget",
     type=click.IntRange(min=LEAST_BUDGET),
@@ -93,8 +95,8 @@ def proxy(context: Context, /, **given: Any) -> None:
     mnemolog proxy --upstream https://api.openai.com/v1 --speaker Ada
     """
     host = given["host"]
-    if not (_is_loopback(host) or given["allow_remote"]):
-        raise InvalidInput(f"{host} is reached by other machines, and the proxy asks for no token: --allow-remote")
+    if not (_is_loopback(host) or given["tokens"] or given["allow_remote"]):
+        raise InvalidInput(f"other machines reach {host}, and nobody is asked for a token: --tokens, or --allow-remote")
     names = _LOOPBACK_NAMES if _is_loopback(host) else frozenset()
     options = Options(
         upstream=given["upstream"],
@@ -105,7 +107,7 @@ def proxy(context: Context, /, **given: Any) -> None:
         roles=frozenset(given["roles"]),
         user_is=given["user_is"],
         session_header=given["session_header"],
-        allow_space=given["allow_space_header"],
+        allow_space=given["allow_space_header"] or given["tokens"],
         errands=given["errands"],
         hosts=names | {name.lower() for name in given["hosts"]},
         origins=frozenset(given["origins"]),
@@ -114,7 +116,8 @@ def proxy(context: Context, /, **given: Any) -> None:
         most_body_bytes=given["max_body"] * _MIB,
     )
     with Memories(context.settings, context.models) as memories:
-        app = create_app(memories, options)
+        permits = Permits(context.settings.data) if given["tokens"] else None
+        app = create_app(memories, options, permits=permits)
         with listen(host, given["port"]) as listener:
             port = listener.getsockname()[1]
             shown = f"[{host}]" if ":" in host else host

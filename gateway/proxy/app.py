@@ -21,6 +21,7 @@ from mnemolog.gateway.memory import Memories
 from mnemolog.gateway.proxy.answers import reading
 from mnemolog.gateway.proxy.chats import Chat, Chats
 from mnemolog.gateway.proxy.options import Options
+from mnemolog.gateway.proxy.permits import Permits
 from mnemolog.gateway.proxy.relaying import Tee, disconnected, has_body, read_body, relayed
 from mnemolog.gateway.proxy.upstream import Headers, NoAnswer, Upstream, error_body, forwarded
 from mnemolog.schema.errors import InvalidInput
@@ -36,13 +37,19 @@ _CLIENT_GONE = 499
 _TOO_LARGE = [(b"mnemolog-memory", b"unavailable; the request is too large")]
 
 
-def create_app(memories: Memories, options: Options, transport: httpx2.AsyncBaseTransport | None = None) -> Starlette:
+def create_app(
+    memories: Memories,
+    options: Options,
+    *,
+    permits: Permits | None = None,
+    transport: httpx2.AsyncBaseTransport | None = None,
+) -> Starlette:
     """The application. Raises InvalidInput for an upstream that cannot be used.
 
-    `transport` stands for the network to the upstream.
+    With `permits` the memory asks for tokens. `transport` stands for the network to the upstream.
     """
     upstream = Upstream(options, transport)
-    chats = Chats(memories, options)
+    chats = Chats(memories, options, permits)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

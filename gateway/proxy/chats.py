@@ -11,6 +11,7 @@ from starlette.datastructures import Headers
 from mnemolog.gateway.memory import Memories
 from mnemolog.gateway.proxy.conversation import Conversation, Turn, read, with_context
 from mnemolog.gateway.proxy.options import Caller, Options, caller
+from mnemolog.gateway.proxy.permits import Permits
 from mnemolog.gateway.proxy.remembering import NOTHING_KEPT, OFF, Kept, Recalled, Remembering
 from mnemolog.gateway.proxy.sessions import Exchange
 from mnemolog.schema.errors import InvalidInput
@@ -40,8 +41,9 @@ class Chat(msgspec.Struct):
 class Chats:
     """The memory's part in all chats of a proxy."""
 
-    def __init__(self, memories: Memories, options: Options) -> None:
+    def __init__(self, memories: Memories, options: Options, permits: Permits | None) -> None:
         self._options = options
+        self._permits = permits
         self._memory = Remembering(memories, options)
 
     async def warm_up(self) -> None:
@@ -57,6 +59,8 @@ class Chats:
         try:
             conversation = await self._read(headers, body)
             who = caller(self._options, headers, conversation.user, conversation.question)
+            if self._permits is not None:
+                who = self._permits.permitted(who, headers)
         except InvalidInput as error:
             return Chat(body, Recalled("unavailable", reason=str(error)))
         if not (who.recalls or who.publishes):
@@ -75,14 +79,15 @@ class Chats:
         refused = _BAD_REQUEST <= status < _SERVER_ERROR and status != _TOO_MANY
         if chat.exchange is None or chat.caller is None or not chat.caller.publishes or refused:
             return
-        task = self._memory.publish(chat.exchange, chat.exchange.unpublished, chat.caller)
+        turns = [one for one in chat.exchange.unpublished if chat.caller.role in (None, one.turn.role)]
+        task = self._memory.publish(chat.exchange, turns, chat.caller)
         chat.kept = await self._memory.kept(task)
 
     def answered(self, chat: Chat, turn: Turn) -> None:
         """Begins to publish an answer that has come to its end."""
         if chat.exchange is None or chat.caller is None or not chat.caller.publishes:
             return
-        if turn.role not in self._options.roles:
+        if turn.role not in self._options.roles or chat.caller.role not in (None, turn.role):
             return
         place = chat.exchange.answered(turn)
         if place.event_id not in chat.exchange.session.published:

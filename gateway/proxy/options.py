@@ -63,7 +63,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 class Caller(msgspec.Struct, frozen=True):
     """Whose conversation a request is of, and whether it is to recall and to be published.
 
-    `said_at` is when its turns were said (UTC milliseconds), None for now.
+    `said_at` is when its turns were said (UTC milliseconds), None for now. One that `is_bound` speaks for its speaker
+    alone, and one with a `role` publishes what that says alone.
     """
 
     space: str
@@ -72,6 +73,8 @@ class Caller(msgspec.Struct, frozen=True):
     recalls: bool = True
     publishes: bool = True
     said_at: int | None = None
+    is_bound: bool = False
+    role: Role | None = None
 
 
 def caller(options: Options, headers: Mapping[str, str], user: str | None, question: str) -> Caller:

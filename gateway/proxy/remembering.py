@@ -228,19 +228,21 @@ def _message(session: str, one: Placed, who: Caller) -> Message:
         role=turn.role,
         content=turn.text,
         session=session,
-        speaker=_name(turn.name) or who.speaker if turn.role == "user" else None,
+        speaker=_speaker(turn, who),
         occurred_at=who.said_at,
         event_id=one.event_id,
         line=one.number,
     )
 
 
-def _name(name: str | None) -> str | None:
-    """The name of a participant, if it can be a speaker's."""
-    try:
-        return None if name is None else check_id("name", name)
-    except InvalidInput:
+def _speaker(turn: Turn, who: Caller) -> str | None:
+    """Who says a turn: of a user's the participant that it names, if it may be and can be a speaker."""
+    if turn.role != "user":
         return None
+    try:
+        return who.speaker if turn.name is None or who.is_bound else check_id("name", turn.name)
+    except InvalidInput:
+        return who.speaker
 
 
 def _reason(error: Exception) -> str:

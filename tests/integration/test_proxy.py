@@ -17,11 +17,13 @@ from support.stories import drain, file_hashes, rows
 from support.upstream import Served, Upstream
 from support.waiting import wait_until
 
+from mnemolog.gateway.http.tokens import Token, TokenFile
 from mnemolog.gateway.memory import Memories, contexts
 from mnemolog.gateway.memory.publishing import Interaction
 from mnemolog.gateway.proxy.app import create_app
 from mnemolog.gateway.proxy.conversation import Turn
 from mnemolog.gateway.proxy.options import Options
+from mnemolog.gateway.proxy.permits import Permits
 from mnemolog.gateway.proxy.places import event_id
 from mnemolog.projections.indexes.embedder import WordLlamaEmbedder
 from mnemolog.schema import keys
@@ -99,12 +101,15 @@ def assistant(text: Any, **fields: Any) -> Message:
 
 
 @contextmanager
-def home_of(settings: Settings, client: redis_py.Redis, **options: Any) -> Iterator[Home]:
+def home_of(
+    settings: Settings, client: redis_py.Redis, permits: Permits | None = None, **options: Any
+) -> Iterator[Home]:
     with ExitStack() as stack:
         upstream = stack.enter_context(Upstream())
         memories = stack.enter_context(Memories(settings, MODELS))
         given = {"upstream": upstream.url, "recall_s": 10.0, "publish_s": 10.0, **options}
-        served = stack.enter_context(Served(create_app(memories, Options(**given))))
+        app = create_app(memories, Options(**given), permits=permits)
+        served = stack.enter_context(Served(app))
         home = Home(settings, client, upstream, served.port)
         stack.callback(home.close)
         yield home
@@ -459,6 +464,20 @@ def test_a_page_of_another_site_uses_no_memory(home: Home) -> None:
     headers = {"Origin": "http://localhost:3000", "Mnemolog-Session": "s"}
     assert home.ask(user("Ho"), headers=headers).headers["mnemolog-memory"] == "empty"
     assert home.published(2)[0] == ("user", "Ho")
+
+
+def test_only_who_has_a_token_of_the_space_has_a_memory(settings: Settings, redis: redis_py.Redis) -> None:
+    token = Token(name="web", scope="write", spaces=("default",), created_at=0, speaker="Ada")
+    secret = TokenFile(settings.data).add(token)
+    with home_of(settings, redis, Permits(settings.data), allow_space=True) as home:
+        refused = "unavailable; there is no token of this memory in Mnemolog-Token"
+        for headers in ({}, {"Mnemolog-Token": "mn_wrong"}, {"Mnemolog-Token": secret, "Mnemolog-Space": "other"}):
+            answer = home.ask(user("Hi"), headers=headers)
+            assert (answer.status_code, answer.headers["mnemolog-memory"]) == (200, refused)
+        home.ask(user("Ho", name="Eve"), headers={"Mnemolog-Token": secret, "Mnemolog-Speaker": "Eve"})
+        assert home.upstream.last.header("mnemolog-token") is None
+        role, text, _, speaker = home.events(2)[0]
+        assert (role, text, speaker) == ("user", "Ho", "Ada")
 
 
 def test_another_host_name_does_not_lead_to_the_proxy(settings: Settings, redis: redis_py.Redis) -> None:

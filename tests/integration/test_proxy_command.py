@@ -106,7 +106,7 @@ def test_a_chat_goes_on_while_redis_is_away_and_what_was_said_then_is_not_lost(m
 def test_what_it_is_told_wrongly_is_refused(memory: Memory) -> None:
     assert "http or https URL" in memory.run("proxy", "--upstream", "openai.com", status=2).stderr
     refused = memory.run("proxy", "--upstream", "http://u", "--host", "0.0.0.0", status=2)
-    assert "--allow-remote" in refused.stderr
+    assert "--tokens, or --allow-remote" in refused.stderr
     assert "regular expression" in memory.run("proxy", "--upstream", "http://u", "--errand", "(", status=2).stderr
     with Upstream() as upstream:
         port = str(upstream.port)

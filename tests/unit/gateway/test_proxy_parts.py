@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from starlette.datastructures import Headers
 
+from mnemolog.gateway.http.tokens import Token
 from mnemolog.gateway.proxy.answers import reading
 from mnemolog.gateway.proxy.options import Options, caller
+from mnemolog.gateway.proxy.permits import bounded
 from mnemolog.gateway.proxy.remembering import QUESTION_CHARS, shortened
 from mnemolog.gateway.proxy.threads import FAILURES, PAUSE_S, Busy, Circuit, Threads
 from mnemolog.gateway.proxy.upstream import below, forwarded, upstream_url
@@ -130,6 +132,22 @@ def test_names_that_no_log_can_hold_are_refused() -> None:
     for name in ("Mnemolog-Session", "Mnemolog-Speaker"):
         with pytest.raises(InvalidInput):
             caller(OPTIONS, Headers({name: "x" * 201}), None, "")
+
+
+def test_a_token_leaves_what_its_scope_and_its_bounds_leave() -> None:
+    who = caller(OPTIONS, Headers({"Mnemolog-Session": "web-1"}), "Eve", "Hi")
+    reading_one = Token(name="t", scope="read", spaces=("default",), created_at=0)
+    assert (bounded(who, reading_one).recalls, bounded(who, reading_one).publishes) == (True, False)
+    bound = Token(
+        name="t", scope="write", spaces=("*",), created_at=0, speaker="Ada", session_prefix="web-", role="user"
+    )
+    found = bounded(who, bound)
+    assert (found.speaker, found.is_bound, found.role, found.publishes) == ("Ada", True, "user", True)
+    for token in (None, Token(name="t", scope="admin", spaces=("other",), created_at=0)):
+        with pytest.raises(InvalidInput, match="no token of this memory"):
+            bounded(who, token)
+    with pytest.raises(InvalidInput, match="other sessions"):
+        bounded(caller(OPTIONS, {}, None, "Hi"), bound)
 
 
 # ---- where it goes ---------------------------------------------------------------------------------------------
