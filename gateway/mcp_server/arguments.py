@@ -114,6 +114,7 @@ class Correct(Arguments, frozen=True, kw_only=True):
 
     node: Node
     text: Annotated[Statement, Meta(description="What is true instead: a sentence, or the right value alone.")]
+    occurred_at: Annotated[Time | None, Meta(description="When it was said; now unless given.")] = None
     event_id: EventId = None
 
 

@@ -106,7 +106,10 @@ def _facts(call: Call, given: arguments.Facts) -> answers.Listed:
 
 def _correct(call: Call, given: arguments.Correct) -> answers.Done:
     call.caller.check_unbound()
-    return answers.done(call.memory.correct(given.node, given.text, event_id=given.event_id, wait_s=WAIT_S))
+    done = call.memory.correct(
+        given.node, given.text, occurred_at=given.occurred_at, event_id=given.event_id, wait_s=WAIT_S
+    )
+    return answers.done(done)
 
 
 def _forget(call: Call, given: arguments.Forget) -> answers.Forgotten:

@@ -44,4 +44,8 @@ def create_app(server: Server[Any], space: str, options: HttpOptions, tokens: To
         transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
     )
     access = Access(options, tokens, Rates(options))
-    return Guard(_OfSpace(app, space), access, lambda scope: PATH if scope["path"] == PATH else "(none)")
+    return Guard(_OfSpace(app, space), access, _template, options.max_header_bytes)
+
+
+def _template(scope: Scope) -> str | None:
+    return PATH if scope["path"] == PATH else None
