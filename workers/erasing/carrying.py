@@ -233,7 +233,8 @@ class _Carrying:
         known = set(self._plan.head.parked)
         salt = str(side.execute("SELECT salt FROM space").get)
         found = {}
-        for ms, seq, event_id, body in side.execute(_PARKED).fetchall():
+        rows: list[Any] = side.execute(_PARKED).fetchall()
+        for ms, seq, event_id, body in rows:
             position = Position(ms, seq)
             event = _decoded(Entry(position, body)) if event_id is not None and str(position) not in known else None
             if event is not None:

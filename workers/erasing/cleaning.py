@@ -44,7 +44,7 @@ class Cleaning:
     def _forget_jobs(self, connection: apsw.Connection) -> None:
         named = [key for key in self._scan(job_keys(self._space)) if not self._is_due(connection, key)]
         claims = list(self._scan(keys.claim(self._space, "*")))
-        for key in [*named, *claims, keys.troubles(self._space)]:
+        for key in [*named, *claims, keys.troubles(self._space).encode("utf-8")]:
             self._client.delete(key)
 
     def _scan(self, pattern: str) -> Iterator[bytes]:

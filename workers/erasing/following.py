@@ -128,7 +128,7 @@ class Following:
         self._add(position, outcome.cells)
 
     def _add(self, position: Position, cells: Iterable[ExtractedCell]) -> None:
-        found = {cell_id(item.cell): item.cell for item in cells}
+        found: dict[str, Cell] = {cell_id(item.cell): item.cell for item in cells}
         self.gone.facts |= found
         if found and (self.gone.since is None or position < self.gone.since):
             self.gone.since = position

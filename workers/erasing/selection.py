@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property, singledispatchmethod
+from typing import Any
 
 import apsw
 import msgspec
@@ -84,7 +85,7 @@ class _Selecting:
         self._gone = gone
         self._stubs = Stubs(connection, salt, found.gone_sessions)
         self._recalled = Recalled(salt, found, gone)
-        rows = connection.execute(_REQUEST_OF).fetchall()
+        rows: list[Any] = connection.execute(_REQUEST_OF).fetchall()
         self._lost_requests = {request for request, node_id in rows if self._is_read_again(node_id)}
         self._bodies: dict[Position, bytes] = {}
         self._recalls: list[str] = []
