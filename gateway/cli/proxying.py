@@ -97,8 +97,23 @@ def proxy(context: Context, /, **given: Any) -> None:
     host = given["host"]
     if not (_is_loopback(host) or given["tokens"] or given["allow_remote"]):
         raise InvalidInput(f"other machines reach {host}, and nobody is asked for a token: --tokens, or --allow-remote")
-    names = _LOOPBACK_NAMES if _is_loopback(host) else frozenset()
-    options = Options(
+    options = _options(context, given)
+    with Memories(context.settings, context.models) as memories:
+        permits = Permits(context.settings.data) if given["tokens"] else None
+        app = create_app(memories, options, permits=permits)
+        with listen(host, given["port"]) as listener:
+            port = listener.getsockname()[1]
+            shown = f"[{host}]" if ":" in host else host
+
+            def ready() -> None:
+                say(f"mnemolog proxy is up: http://{shown}:{port}/v1 before {options.upstream}")
+
+            serve(app, listener, given["drain"], ready)
+
+
+def _options(context: Context, given: dict[str, Any]) -> Options:
+    names = _LOOPBACK_NAMES if _is_loopback(given["host"]) else frozenset()
+    return Options(
         upstream=given["upstream"],
         space=context.settings.space,
         session=given["session"],
@@ -115,17 +130,6 @@ def proxy(context: Context, /, **given: Any) -> None:
         upstream_s=given["timeout"],
         most_body_bytes=given["max_body"] * _MIB,
     )
-    with Memories(context.settings, context.models) as memories:
-        permits = Permits(context.settings.data) if given["tokens"] else None
-        app = create_app(memories, options, permits=permits)
-        with listen(host, given["port"]) as listener:
-            port = listener.getsockname()[1]
-            shown = f"[{host}]" if ":" in host else host
-
-            def ready() -> None:
-                say(f"mnemolog proxy is up: http://{shown}:{port}/v1 before {options.upstream}")
-
-            serve(app, listener, given["drain"], ready)
 
 
 def _is_loopback(host: str) -> bool:

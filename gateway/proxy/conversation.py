@@ -42,15 +42,13 @@ class Turn(msgspec.Struct, frozen=True):
 class Conversation(msgspec.Struct, frozen=True):
     """What a request says. `turns` are those with words in them, in order; `question` is the last user message's text.
 
-    `asked_at` is that message's place in the request, None without one; `user` and `choices` are the fields `user` and
-    `n`.
+    `asked_at` is that message's place in the request, None without one; `user` is the field of that name.
     """
 
     turns: tuple[Turn, ...]
     question: str
     asked_at: int | None
     user: str | None
-    choices: int
     fields: Mapping[str, msgspec.Raw]
     messages: tuple[msgspec.Raw, ...]
 
@@ -81,7 +79,6 @@ def read(body: bytes) -> Conversation:
         question=next((turn.text for at, turn in said if at == asked_at), ""),
         asked_at=asked_at,
         user=_text(fields, "user"),
-        choices=_count(fields, "n"),
         fields=fields,
         messages=messages,
     )
@@ -157,11 +154,6 @@ def _before(content: bytes, context: str) -> bytes:
 def _text(fields: Mapping[str, msgspec.Raw], name: str) -> str | None:
     value = _decoded(fields[name]) if name in fields else None
     return value if isinstance(value, str) and value else None
-
-
-def _count(fields: Mapping[str, msgspec.Raw], name: str) -> int:
-    value = _decoded(fields[name]) if name in fields else 1
-    return value if isinstance(value, int) else 1
 
 
 def _decoded(raw: msgspec.Raw) -> Any:
