@@ -22,13 +22,14 @@ from mnemolog.projections.integrity import verify
 from mnemolog.projections.reasons.reasons import Surroundings
 from mnemolog.projections.why_not import why_not
 from mnemolog.schema import archive
+from mnemolog.schema.cells import Cell, Evidence
 from mnemolog.schema.codec import decode
 from mnemolog.schema.controls import EntryErased, ErasureLifted, ErasureRequested, salted
 from mnemolog.schema.endpoint import log_client
 from mnemolog.schema.events import MessagePublished, SessionClosed
-from mnemolog.schema.outcomes import CellsExtracted, Engine
+from mnemolog.schema.outcomes import CellsExtracted, Engine, ExtractedCell
 from mnemolog.schema.recalls import Answer, AnswerLine, query_hash, text_digest
-from mnemolog.schema.requests import FactConfirmed, FactsForgotten, NodesRecalled
+from mnemolog.schema.requests import FactConfirmed, FactCorrected, FactsForgotten, NodesRecalled
 from mnemolog.schema.stream import Stream
 from mnemolog.workers.erasing import carrying, plans
 from mnemolog.workers.rebuilding import known, replay, snapshots
@@ -313,6 +314,53 @@ def test_what_was_forgotten_stays_forgotten_when_it_is_derived_again(desk: Desk)
     assert desk.get("SELECT pinned FROM cells WHERE node_id = ?", worked) == 1
     assert desk.get("SELECT hidden FROM nodes WHERE event_id = 'both-0'") == 1
     assert desk.rows("SELECT 1 FROM dead_letters WHERE state = 'parked'") == []
+    sound(desk)
+
+
+def test_a_correction_of_what_is_erased_stays_and_keeps_it_from_coming_back(desk: Desk, server: RedisServer) -> None:
+    wrong = desk.get("SELECT node_id FROM nodes WHERE content = 'Ada likes jazz.'")
+    text = "I like techno, not jazz."
+    cell = Cell(
+        content="Ada likes techno.",
+        cell_type="preference",
+        subject="Ada",
+        evidence=(Evidence("fix", text),),
+        scene="music",
+        slot="likes",
+        object="techno",
+        basis="requested",
+    )
+    desk.put(FactCorrected(text=text, speaker="Ada", cells=(ExtractedCell(cell=cell),), node_id=wrong), "fix")
+    desk.fold()
+    erase(desk, "speaker", "Ben")
+    desk.finish()
+    assert facts(desk) == ["Ada has a dog named Rex.", "Ada likes techno.", "Ada works at Acme."]
+    assert leaves(desk, server, MARK) == []
+    sound(desk)
+
+
+def test_what_was_shown_to_an_engine_before_a_window_is_not_left_in_what_it_said(
+    desk: Desk, server: RedisServer
+) -> None:
+    at = BEGIN_MS + 120 * HOUR
+    desk.say(f"Let us meet in {MARK} Hall.", session="team", speaker="Ben", at=at)
+
+    def extract(work: Any) -> Any:
+        shown = " ".join(message.content for message in work.messages)
+        return CellsExtracted(job_key=work.job_key, generation=work.generation, engine=Engine(name="m"), raw=shown)
+
+    desk.put(
+        MessagePublished(session="team", role="user", speaker="Ada", content="I will be there.", occurred_at=at + HOUR),
+        "team-ada",
+    )
+    desk.put(SessionClosed(session="team", occurred_at=at + 2 * HOUR))
+    desk.fold()
+    desk.finish(Hired(extract=extract))
+    replies = [event.payload.raw for event in desk.logged(CellsExtracted) if "there" in event.payload.raw]
+    assert any(MARK in raw for raw in replies)
+    erase(desk, "speaker", "Ben")
+    assert [kind for _, _, kind in desk.jobs("due") if kind == "extract"] == ["extract", "extract"]
+    assert leaves(desk, server, MARK) == []
     sound(desk)
 
 
