@@ -67,7 +67,7 @@ def _imported(package: str) -> str:
 def _fields(struct: griffe.Object | griffe.Alias) -> str:
     """The fields of a struct, one a line."""
     found = [member for member in struct.members.values() if isinstance(member, griffe.Attribute)]
-    defaults = ("" if field.value is None else f" = {field.value}" for field in found)
+    defaults = ("" if field.value is None else f" = {_quoted(field.value)}" for field in found)
     return "\n".join(f"{field.name}: {field.annotation}{end}" for field, end in zip(found, defaults, strict=True))
 
 
@@ -92,7 +92,7 @@ def _signature(name: str, function: griffe.Function) -> str:
         stars = {griffe.ParameterKind.var_positional: "*", griffe.ParameterKind.var_keyword: "**"}
         star = stars.get(parameter.kind, "") if parameter.kind is not None else ""
         kind = f": {parameter.annotation}" if parameter.annotation is not None else ""
-        default = "" if parameter.default is None or star else f" = {parameter.default}"
+        default = "" if parameter.default is None or star else f" = {_quoted(parameter.default)}"
         words.append(f"{star}{parameter.name}{kind}{default}")
     gives = f" -> {function.returns}" if function.returns is not None and name[:1].islower() else ""
     awaited = "async " if "async" in function.labels else ""
@@ -101,6 +101,11 @@ def _signature(name: str, function: griffe.Function) -> str:
         return short
     lines = "".join(f"    {word},\n" for word in words)
     return f"{awaited}{name}(\n{lines}){gives}"
+
+
+def _quoted(value: object) -> str:
+    """A default with its strings as the formatter writes them."""
+    return str(value).replace("'", '"')
 
 
 def _errors() -> Iterator[str]:
