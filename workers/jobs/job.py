@@ -98,8 +98,8 @@ class Performer:
 
     def _tell(self, work: AnyWork, attempt: int, error: BaseException) -> None:
         at = time.time_ns() // 1_000_000
-        name = type(error).__name__
-        trouble = Trouble(attempt=attempt, at=at, error=f"{name}: {error}", brief=name)
+        kind = type(error).__name__
+        trouble = Trouble(attempt=attempt, at=at, error=f"{kind}: {error}", brief=kind)
         if isinstance(error, EngineError):
             wait_s = error.retry_after_s
             not_before = None if wait_s is None else at + int(wait_s * 1000)
