@@ -52,7 +52,14 @@ def _stream(context: Context) -> Iterator[Stream | None]:
 
 @click.command()
 @click.argument("file", type=_NEW_FILE)
-@click.option("--format", "form", type=click.Choice(("bundle", *_FOR_PEOPLE)), default="bundle", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(("bundle", *_FOR_PEOPLE)),
+    default="bundle",
+    show_default=True,
+    help="A bundle to move or keep, or for people Markdown or JSON lines.",
+)
 @click.option("--as-of", type=TIME, help="For markdown and jsonl: what was true at this time.")
 @click.option("--snapshot", is_flag=True, help="Put a copy of the space's file in too: the bundle is imported faster.")
 @click.option("--force", is_flag=True, help="Replace the file if it is there already.")

@@ -85,7 +85,7 @@ def test_every_help_has_an_example_that_the_command_line_accepts(
     examples = [line.strip() for line in help_of(path).splitlines() if line.strip().startswith("mnemolog ")]
     examples = [re.split(r"\s{3,}", line)[0] for line in examples]
     monkeypatch.chdir(tmp_path)
-    for name in re.findall(r"\S+\.(?:jsonl|tar)", " ".join(examples)):
+    for name in re.findall(r"\S+\.(?:jsonl|json|tar|zip|txt)\b", " ".join(examples)):
         (tmp_path / name).touch()
     (tmp_path / "my-prompts").mkdir()
     parsed = [parse(example) for example in examples]
