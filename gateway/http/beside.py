@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import cast
 
 from prometheus_client import CollectorRegistry
 from starlette.requests import Request
@@ -35,7 +36,7 @@ class Beside:
 
     def measured(self, app: ASGIApp) -> ASGIApp:
         """An application whose requests stand in the metrics."""
-        return Measured(app, DoorMetrics(self._registry))
+        return cast("ASGIApp", Measured(app, DoorMetrics(self._registry)))
 
 
 def _needing(scope: Scope, route: Route) -> Route:

@@ -9,7 +9,7 @@ import msgspec
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
-from mnemolog.gateway.http.operation import Body, PositionText, Query
+from mnemolog.gateway.http.operation import PositionText, Query
 from mnemolog.gateway.http.problems import INVALID, MALFORMED, NOT_JSON, TOO_LARGE, Refused
 from mnemolog.schema.errors import InvalidInput
 from mnemolog.schema.ids import Position
@@ -47,12 +47,12 @@ def position_of(text: str) -> Position:
 class Bodies:
     """Reads the bodies of one type, up to a number of bytes."""
 
-    def __init__(self, struct: type[Body], most_bytes: int) -> None:
+    def __init__(self, struct: type[msgspec.Struct], most_bytes: int) -> None:
         self._decoder = msgspec.json.Decoder(struct)
         self._may_be_empty = not any(field.required for field in msgspec.structs.fields(struct))
         self._most_bytes = most_bytes
 
-    async def of(self, request: Request) -> Body:
+    async def of(self, request: Request) -> msgspec.Struct:
         """The body of a request. Raises Refused for one that is too large, no JSON, or not of the type."""
         raw = await self._read(request)
         if not raw and self._may_be_empty:

@@ -82,7 +82,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     run: Callable[[Memory, Call], object] = nothing
     answer: Any
     query: type[Query] = Query
-    body: type[Body] | None = None
+    body: type[msgspec.Struct] | None = None
     status: int = 200
     reads: bool = False
     waits: bool = False

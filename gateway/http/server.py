@@ -23,7 +23,7 @@ class _Server(uvicorn.Server):
     """Leaves signals to Server: the framework's own handling refuses connections at once."""
 
     @contextmanager
-    def capture_signals(self) -> Iterator[None]:  # type: ignore[override]
+    def capture_signals(self) -> Iterator[None]:
         yield
 
 

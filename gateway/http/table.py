@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mnemolog.gateway.folding import Folded
 from mnemolog.gateway.http import bodies, reading, streams, writing
-from mnemolog.gateway.http.operation import Operation
+from mnemolog.gateway.http.operation import Operation, Reading
 from mnemolog.gateway.http.problems import ID_REUSED, LOG_FULL
 from mnemolog.gateway.memory.contexts import Context
 from mnemolog.gateway.memory.entities import Entities, EntityStory
@@ -81,7 +81,7 @@ _ASKING = (
         scope="read",
         run=reading.recall,
         answer=Recall,
-        query=bodies.Reading,
+        query=Reading,
         body=bodies.Recalling,
         reads=True,
     ),
@@ -93,7 +93,7 @@ _ASKING = (
         scope="read",
         run=reading.context,
         answer=Context,
-        query=bodies.Reading,
+        query=Reading,
         body=bodies.Contexting,
         reads=True,
     ),
@@ -204,7 +204,7 @@ _ASKING = (
         scope="read",
         run=reading.why_not,
         answer=WhyNot,
-        query=bodies.Reading,
+        query=Reading,
         body=bodies.Missing,
         reads=True,
     ),
@@ -227,7 +227,7 @@ _ASKING = (
         scope="read",
         run=reading.status,
         answer=Status,
-        query=bodies.Reading,
+        query=Reading,
         reads=True,
     ),
     Operation(
@@ -259,7 +259,7 @@ _ASKING = (
         scope="read",
         run=reading.position,
         answer=reading.Position,
-        query=bodies.Reading,
+        query=Reading,
         reads=True,
     ),
 )
