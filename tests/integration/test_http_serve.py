@@ -20,6 +20,8 @@ from support.http_api import writing
 from support.processes import Process, start_cli
 from support.stories import settings_in
 
+#: Clients of a test ask faster than people; and it sees that the server is not ready.
+UNHURRIED = ("--requests-per-s", "1000000", "--notice-s", "0.5")
 MESSAGE = {"role": "user", "content": "I live in Lisbon.", "session": "monday"}
 
 
@@ -83,7 +85,7 @@ def test_a_token_that_makes_no_sense_is_refused(tmp_path: Path, arguments: tuple
 def test_what_is_in_flight_is_finished_when_the_server_is_asked_to_stop(
     tmp_path: Path, redis: redis_py.Redis, redis_url: str
 ) -> None:
-    with serving(tmp_path, redis_url, "--no-token", "--notice-s", "0.5") as (process, url):
+    with serving(tmp_path, redis_url, "--no-token", *UNHURRIED) as (process, url):
         answers: list[int] = []
         acknowledged: list[str] = []
         refused = threading.Event()
