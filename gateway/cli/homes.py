@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ import redis
 from mnemolog.gateway.cli.context import FILE, Context, json_option, pass_context, print_json, progress_bar
 from mnemolog.schema import archive, times
 from mnemolog.schema.endpoint import log_client
-from mnemolog.schema.errors import InvalidInput
+from mnemolog.schema.errors import InvalidInput, LogUnavailable
 from mnemolog.schema.ids import Position
 from mnemolog.schema.settings import Settings, spaces_in
 from mnemolog.schema.stream import Stream, spaces_on
@@ -63,15 +64,20 @@ def home() -> None:
 
 
 @home.command(name="list")
+@click.option("--check", is_flag=True, help="End with status 1 where no writer runs for a space that is at home here.")
 @json_option
 @pass_context
-def list_(context: Context, as_json: bool) -> None:  # noqa: FBT001
+def list_(context: Context, check: bool, as_json: bool) -> None:  # noqa: FBT001
     """List this machine, the others, and the home of every space.
 
     \b
     mnemolog home list
+    mnemolog home list --check
     """
-    with _redis(context) as client:
+    url = context.running_redis()
+    if url is None:
+        raise LogUnavailable(f"no Redis is running for {context.settings.data}: start `mnemolog up`, or give --redis")
+    with closing(log_client(url)) as client:
         homes = Homes(client, context.settings.data)
         homes.claims.introduce(homes.machine)
         found = Found(homes.machine, homes.claims.machines(), _homes_of(client, homes.claims, context.settings.data))
@@ -79,6 +85,12 @@ def list_(context: Context, as_json: bool) -> None:  # noqa: FBT001
         print_json(found)
     else:
         _show(found)
+    if check and any(_stands_still(space, found.here) for space in found.spaces):
+        sys.exit(1)
+
+
+def _stands_still(space: SpaceHome, here: Machine) -> bool:
+    return space.machine is not None and space.machine.id == here.id and space.to is None and not space.writer_runs
 
 
 def _homes_of(client: redis.Redis, claims: Claims, data: Path) -> list[SpaceHome]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-USERS = ("ADMIN", "PRODUCER", "WORKER", "WRITER")
+USERS = ("ADMIN", "PRODUCER", "SERVE", "WORKER", "WRITER")
 
 
 def password_of(user: str) -> str:
