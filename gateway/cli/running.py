@@ -34,6 +34,8 @@ from mnemolog.workers.writer.ingest import Ingest
 DISCOVER_S = 2.0
 #: So many new spaces are taken between two reads.
 NEW_AT_ONCE = 16
+#: So many of its own, so that those that it has are looked after meanwhile.
+OURS_AT_ONCE = 64
 #: What `wait` ends with when all that is left waits for a person or for a budget.
 WAITS = 11
 
@@ -116,28 +118,29 @@ class _Discovery:
         except (LogUnavailable, LogFull):
             return
         self._name(standing)
-        for space in standing.ours:
-            self._take(space)
-        self._take_new(standing.new)
+        room = len(standing.new) if self._most is None else self._most - len(self._ingest.spaces) - len(standing.ours)
+        self._take_some(standing.ours, OURS_AT_ONCE)
+        self._take_some(standing.new, min(max(0, room), NEW_AT_ONCE))
 
-    def _take_new(self, spaces: list[str]) -> None:
+    def _take_some(self, spaces: list[str], most: int) -> None:
         """A few at a time, each machine in an order of its own, so that several machines share what is new."""
-        room = len(spaces) if self._most is None else max(0, self._most - len(self._ingest.spaces))
-        for space in sorted(spaces, key=self._homes.order)[: min(room, NEW_AT_ONCE)]:
-            self._take(space)
+        wanted = sorted(spaces, key=lambda space: (space in self._named, self._homes.order(space)))
+        if sum(self._take(space) for space in wanted[:most]):
             self._due = 0.0
 
-    def _take(self, space: str) -> None:
+    def _take(self, space: str) -> bool:
         try:
             self._ingest.hold(self._context.settings.of_space(space))
         except SpaceHeld as error:
             # Another process may let go of it.
             self._say_once(space, str(error))
+            return False
         except MnemologError as error:
             self._refused.add(space)
             self._say_once(space, str(error))
-        else:
-            self._named.discard(space)
+            return False
+        self._named.discard(space)
+        return True
 
     def _name(self, standing: Standing) -> None:
         for space in standing.elsewhere:

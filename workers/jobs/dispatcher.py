@@ -115,6 +115,8 @@ class SpaceDispatcher:
         #: Of jobs that were handed out with others: the id that RQ knows them by.
         self._carriers: dict[str, str] = {}
         self._connection = open_for_writing(writer.settings.file)
+        #: Whether any job was due at the last turn: what becomes of it is not told on the log alone.
+        self.has_due = False
 
     def close(self) -> None:
         """Closes the connection."""
@@ -128,6 +130,9 @@ class SpaceDispatcher:
         lease.check(self._connection, self._writer.space, self._writer.epoch)
         now = lease.now_ms()
         self._forget_closed()
+        self.has_due = self._has_due()
+        if not self.has_due:
+            return self._idle.look(self._connection, now)
         told = troubles.told(self._client, self._writer.space)
         waiting = [handed for kind in QUEUES if self._is_time(kind, now) for handed in self._due(kind, now)]
         waiting = self._without_early_summaries(waiting, now)
@@ -147,6 +152,9 @@ class SpaceDispatcher:
                 rows = []
         self._write(rows)
         return done + self._idle.look(self._connection, now)
+
+    def _has_due(self) -> bool:
+        return bool(self._connection.execute("SELECT EXISTS (SELECT 1 FROM jobs WHERE state = 'due')").get)
 
     # ---- what is to be done ------------------------------------------------------------------------------------
 
@@ -320,6 +328,9 @@ class Dispatcher(Rounds[SpaceDispatcher]):
     def _take_turn(self, space: str, kept: SpaceDispatcher, *, idle: bool) -> bool:
         self._tried(space, "jobs", kept.turn)
         return False
+
+    def _is_busy(self, kept: SpaceDispatcher) -> bool:
+        return kept.has_due
 
     def _pauses(self, *, more: bool) -> tuple[float, float]:
         return (BACKLOG_REST_S if self.backlog else REST_S, PAUSE_S)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from mnemolog.projections.indexes import vectors
 from mnemolog.projections.indexes.embedder import Embedder
+from mnemolog.projections.integrity import position_of
 from mnemolog.schema import archive
+from mnemolog.schema.ids import Position
 from mnemolog.workers.rebuilding import snapshots
 from mnemolog.workers.writer import lease
 from mnemolog.workers.writer.retention import Trimmer
@@ -19,6 +21,8 @@ VECTOR_BATCH = 128
 #: How much of the write-ahead log may wait to be moved, and how large its file may grow before it starts again.
 WAL_PENDING_BYTES = 4 * 1024 * 1024
 WAL_FILE_BYTES = 64 * 1024 * 1024
+#: So much may wait to be moved while nothing was folded.
+WAL_LEASES_BYTES = 256 * 1024
 PAGE_BYTES = 4096
 PAUSE_S = 0.5
 #: Between two batches of vectors while the writer has a backlog: text comes first.
@@ -34,6 +38,7 @@ class SpaceKeeper:
         self._connection = open_for_writing(writer.settings.file)
         self._in_snapshot = next((one.events for one in snapshots.listed(writer.settings)), 0)
         self._trimmer = Trimmer(writer, self._connection)
+        self._moved_at: Position | None = None
 
     def index_some(self, embedder: Embedder) -> bool:
         """Gives up to VECTOR_BATCH nodes their vectors; whether there were any. Raises StaleWriter."""
@@ -58,12 +63,20 @@ class SpaceKeeper:
         Raises StaleWriter.
         """
         held, pending = self._wal_bytes()
-        if pending > WAL_PENDING_BYTES or (idle and pending):
+        if pending > WAL_PENDING_BYTES or (idle and pending and self._is_worth_moving(pending)):
             self._move("PASSIVE")
             if held > WAL_FILE_BYTES:
                 self._restart_wal()
         with self._writer.keeping:
             self._tidy_archive()
+
+    def _is_worth_moving(self, pending: int) -> bool:
+        """Whether there is more than renewed leases: moving those of many idle spaces would keep a disk busy."""
+        position = position_of(self._connection)
+        if position == self._moved_at and pending <= WAL_LEASES_BYTES:
+            return False
+        self._moved_at = position
+        return True
 
     def snapshot_if_due(self) -> None:
         """Makes a snapshot when enough events were folded since the last one, if any are to be made."""

@@ -38,6 +38,9 @@ BLOCK_S = 0.25
 INSPECT_S = 5.0
 #: How often the claims of the spaces are looked at, and so at most how long a moved space is written on.
 HOMES_S = 1.0
+#: Up to so many spaces are all looked after in every turn, more of them only so often.
+FEW = 32
+CHORES_S = 0.5
 PROGRESS_S = 0.05
 #: How long the mark of a running writer outlives it.
 PROGRESS_TTL_MS = 15_000
@@ -75,6 +78,8 @@ class Ingest:
         self._troubled = False
         self._homes = homes
         self._homes_due = 0.0
+        self._at: dict[str, Position] = {}
+        self._chores_due = 0.0
         #: The spaces that had to be given up, with the reason.
         self.failures: dict[str, Exception] = {}
 
@@ -156,7 +161,7 @@ class Ingest:
         found = self._read(positions, block_ms) if positions else {}
         backlog = any(len(entries) >= self._count for entries in found.values())
         self._housekeeper.backlog = self._dispatcher.backlog = backlog
-        folded = sum(self._guarded(space, found.get(space, [])) for space in positions)
+        folded = sum(self._guarded(space, found.get(space, [])) for space in self._to_serve(positions, found))
         if self._troubled:
             time.sleep(self._pause_s())
         return folded
@@ -165,14 +170,25 @@ class Ingest:
         """How long to wait for something to do, or before trying again: a lease must be renewed meanwhile."""
         return min([PAUSE_S, *(writer.settings.lease_s / 5 for writer in self._writers.values())])
 
+    def _to_serve(self, positions: Mapping[str, Position], found: Mapping[str, list[Entry]]) -> list[str]:
+        """The spaces that have entries, and now and then all, so that many quiet ones do not hold up the others."""
+        if self._are_chores_due():
+            self._chores_due = time.monotonic() + CHORES_S
+            return list(positions)
+        return list(found)
+
+    def _are_chores_due(self) -> bool:
+        return len(self._writers) <= FEW or time.monotonic() >= self._chores_due
+
     def _positions(self) -> dict[str, Position]:
-        positions = {}
+        anew = self._are_chores_due()
         for space, writer in list(self._writers.items()):
-            try:
-                positions[space] = writer.position
-            except apsw.Error as error:
-                self._fail(space, error)
-        return positions
+            if anew or space not in self._at:
+                try:
+                    self._at[space] = writer.position
+                except apsw.Error as error:
+                    self._fail(space, error)
+        return dict(self._at)
 
     def _read(self, positions: Mapping[str, Position], block_ms: int) -> dict[str, list[Entry]]:
         now = time.monotonic()
@@ -252,10 +268,11 @@ class Ingest:
         if entries:
             before = writer.position
             writer.fold(entries)
+            self._at[writer.space] = writer.position
             _tell_parked(writer, before)
             self._adapt(entries)
-            self._housekeeper.wake()
-            self._dispatcher.wake()
+            self._housekeeper.wake(writer.space)
+            self._dispatcher.wake(writer.space)
         elif self._is_due_for_inspection(writer.space):
             self._inspected[writer.space] = time.monotonic()
             writer.inspect()
@@ -329,17 +346,19 @@ class Ingest:
         ):
             if self.turn(10) == 0 and self._troubled:
                 break
-        while time.monotonic() < until and any(self._missing_vectors(writer) for writer in self._writers.values()):
-            self._housekeeper.wake()
+        while time.monotonic() < until and (late := [*filter(self._misses_vectors, self._writers.values())]):
+            for writer in late:
+                self._housekeeper.wake(writer.space)
             for space in list(self._writers):
                 self._guarded(space, [])
             time.sleep(0.02)
 
-    def _missing_vectors(self, writer: SpaceWriter) -> bool:
+    def _misses_vectors(self, writer: SpaceWriter) -> bool:
         return bool(vectors.missing(writer.connection, 1))
 
     def _give_back(self, space: str) -> None:
         writer = self._writers.pop(space)
+        self._at.pop(space, None)
         if self._homes is not None:
             self._homes.forget(space)
         steps: tuple[Callable[[], object], ...] = (

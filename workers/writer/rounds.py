@@ -22,6 +22,11 @@ class Tended(Protocol):
 
 Kept = TypeVar("Kept", bound=Tended)
 
+#: So long after something was folded in a space it has a turn in every round.
+LINGER_S = 2.0
+#: So many spaces in which nothing happens have a turn in a second, each of many then more seldom than in every round.
+QUIET_PER_S = 500
+
 
 class Rounds(ABC, Generic[Kept]):
     """One thread for all spaces of a process. `start`, then `wake` after something was folded, then `stop`."""
@@ -33,6 +38,8 @@ class Rounds(ABC, Generic[Kept]):
         self._log = logging.getLogger(f"mnemolog.{name}")
         self._kept: dict[str, Kept] = {}
         self._failed: dict[tuple[str, str], tuple[float, str]] = {}
+        self._woken: dict[str, float] = {}
+        self._visited: dict[str, float] = {}
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._stop = threading.Event()
@@ -44,11 +51,14 @@ class Rounds(ABC, Generic[Kept]):
         """Begins to take turns with a space that this process holds."""
         with self._lock:
             self._kept[writer.space] = self._open(writer)
+            self._woken[writer.space] = time.monotonic()
 
     def remove(self, space: str) -> None:
         """Ceases to take turns with a space, and closes what is kept for it."""
         with self._lock:
             kept = self._kept.pop(space, None)
+            self._woken.pop(space, None)
+            self._visited.pop(space, None)
             self._failed = {key: failed for key, failed in self._failed.items() if key[0] != space}
             if kept is not None:
                 kept.close()
@@ -57,8 +67,9 @@ class Rounds(ABC, Generic[Kept]):
         """Starts the thread."""
         self._thread.start()
 
-    def wake(self) -> None:
-        """Says that there may be something to do."""
+    def wake(self, space: str) -> None:
+        """Says that there may be something to do for a space."""
+        self._woken[space] = time.monotonic()
         self._wake.set()
 
     def stop(self) -> None:
@@ -80,6 +91,10 @@ class Rounds(ABC, Generic[Kept]):
     @abstractmethod
     def _pauses(self, *, more: bool) -> tuple[float, float]:
         """How long to rest after a round, and then to wait until somebody wakes the thread, in seconds."""
+
+    def _is_busy(self, kept: Kept) -> bool:
+        """Whether a space is to have a turn in every round, although nothing was folded."""
+        return False
 
     @property
     @abstractmethod
@@ -103,16 +118,25 @@ class Rounds(ABC, Generic[Kept]):
             more = self._round(idle=idle)
 
     def _round(self, *, idle: bool) -> bool:
-        """One turn for each space; whether there is more in any."""
+        """One turn for each space that is due for one; whether there is more in any."""
         with self._lock:
             spaces = list(self._kept)
         more = False
         for space in spaces:
             with self._lock:
                 kept = self._kept.get(space)
-                if kept is not None and not self._stop.is_set():
-                    more = self._take_turn(space, kept, idle=idle) or more
+                if kept is not None and not self._stop.is_set() and self._is_due(space, kept, len(spaces)):
+                    self._visited[space] = time.monotonic()
+                    if self._take_turn(space, kept, idle=idle):
+                        self._woken[space] = time.monotonic()
+                        more = True
         return more
+
+    def _is_due(self, space: str, kept: Kept, count: int) -> bool:
+        now = time.monotonic()
+        if now - self._woken.get(space, 0.0) < LINGER_S or self._is_busy(kept):
+            return True
+        return now - self._visited.get(space, 0.0) >= count / QUIET_PER_S
 
     def _tried(self, space: str, what: str, step: Callable[[], object]) -> bool:
         """Whether the step says that there is more; no when it failed, which is logged once and tried again later."""
