@@ -50,6 +50,8 @@ def ids_in(data: Path) -> set[str]:
 def test_a_backup_made_under_traffic_is_restored_elsewhere_and_written_on(tmp_path: Path) -> None:
     memory, other, third = (Memory(tmp_path / name) for name in ("here", "there", "with-snapshot"))
     with memory.up(), traffic(memory) as acknowledged:
+        # A file that nothing is folded into yet tells no hash to compare.
+        wait_until(lambda: memory.json("status")["nodes"], what="something to be folded")
         before = list(acknowledged)
         told = memory.json("export", tmp_path / "backup.tar")
         memory.run("export", tmp_path / "faster.tar", "--snapshot")

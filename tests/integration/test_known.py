@@ -146,6 +146,15 @@ def test_a_log_that_nobody_archived_yet_is_read_from_the_stream(redis: redis_py.
         assert found.position == top(redis)
 
 
+@pytest.mark.parametrize("moment", [-5, -315_619_200_000])
+def test_before_the_first_year_of_a_stream_nothing_was_known(
+    redis: redis_py.Redis, space: Settings, moment: int
+) -> None:
+    append(redis, STORY)
+    with known.opened(space, SmallEmbedder(), moment, stream=Stream(redis, "default")) as found:
+        assert found.position == START
+
+
 def test_what_stands_on_the_stream_alone_is_known_too(redis: redis_py.Redis, lived: Settings) -> None:
     archived = end_of(lived)
     append(redis, [said("late", "Rain again.")])

@@ -73,12 +73,15 @@ class Home:
         return [(role, text) for role, text, _, _ in self.events(count, space)]
 
     def events(self, count: int, space: str = "default") -> list[tuple[str, str, str, str | None]]:
-        """Role, text, session and speaker of each message on the stream, once there are so many."""
+        """Role, text, session and speaker of each message on the stream, once there are so many.
+
+        Under load an acknowledgement may come too late for a request: the next one brings the same event again.
+        """
 
         def there() -> list[Any]:
             entries: Any = self._redis.xrange(keys.stream(space))
-            found = [decode(fields[keys.BODY_FIELD]) for _, fields in entries]
-            return [event.payload for event in found if event.type == "message_published"]
+            found = {event.id: event for event in (decode(fields[keys.BODY_FIELD]) for _, fields in entries)}
+            return [event.payload for event in found.values() if event.type == "message_published"]
 
         wait_until(lambda: len(there()) >= count, what=f"{count} messages")
         assert len(there()) == count, there()

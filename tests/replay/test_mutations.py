@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import apsw
+import msgspec
 import pytest
 from support.folding import ENGINE, START_MS, Memory, days
 from support.stories import SmallEmbedder, folded
@@ -18,6 +19,7 @@ from mnemolog.projections.indexes import vectors
 from mnemolog.projections.integrity import fast_hash, verify
 from mnemolog.schema.archive import Entry
 from mnemolog.schema.cells import Mention
+from mnemolog.schema.controls import EntryErased, salted
 from mnemolog.schema.errors import DamagedFile
 from mnemolog.schema.ids import Position
 from mnemolog.schema.outcomes import CellsExtracted, ForgetWish, JobFailed
@@ -64,6 +66,9 @@ def everything(path: Path) -> list[Entry]:
     memory.add(CellsExtracted(job_key=key, generation=generation, engine=ENGINE, forget=(wish,)))
     for line in ("Good evening.", "Nothing to report.", "Bye."):
         memory.say(line, session="s5", metadata={"mood": line})
+    erased = EntryErased(kind="message_published", event=salted("0" * 32, "event", "gone"), session="s5", counter=1)
+    memory.add(erased)
+    memory.add(msgspec.structs.replace(erased, event=salted("0" * 32, "event", "gone too")))
     memory.say("I reuse ids.", event_id="s1:I work at Acme.")
     memory.connection.close()
     last = memory.log[-1].position

@@ -106,7 +106,7 @@ def _prefix_at(settings: Settings, stream: Stream | None, moment: Moment) -> Pre
     if not archive.numbers(settings.archive) and stream is None:
         raise SpaceNotFound(f"space {settings.space!r} has no log yet: publish something first")
     if not isinstance(moment, Position):
-        return prefix(settings.archive, stream, Position(max(-1, moment), MAX_STREAM_PART))
+        return prefix(settings.archive, stream, Position(max(0, moment), MAX_STREAM_PART))
     found = prefix(settings.archive, stream, moment)
     if found.position < moment and _ends_at(settings, stream, found.position):
         raise InvalidInput(f"the log of space {settings.space!r} ends at {found.position}: {moment} is after its end")

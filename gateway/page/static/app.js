@@ -59,6 +59,7 @@ async function show() {
   main.setAttribute("aria-busy", "true");
   const view = place.name ? NAMED[place.view] : SHOWN[place.view];
   const bar = showBar(place.space, at);
+  bar.catch(() => {}); // told below, unless the view fails first
   try {
     const context = { memory, at, name: place.name, given: place.given, tell, refresh: () => show(), later: quietly };
     const shown = view ? await view(context) : [h("h1", {}, "There is no such view"), h("p", {}, h("a", { href: addressed(place.space) }, "To the overview"))];
