@@ -27,7 +27,7 @@ from mnemolog.gateway.memory.memories import Memories
 from mnemolog.schema.errors import InvalidInput
 from mnemolog.schema.ids import EventIds
 
-DEFAULT_PORT = 8421
+DEFAULT_PORT = 8422
 
 
 @click.command()
