@@ -11,12 +11,14 @@ import psutil
 import redis
 
 from mnemolog.projections.checkup.checkup import Finding, ok, problem, sized, told, warning
+from mnemolog.projections.erasing import cleanings, standing
 from mnemolog.schema.endpoint import RedisFolder
 from mnemolog.schema.errors import DamagedFile, RedisNotFound
 from mnemolog.schema.settings import Settings
 from mnemolog.schema.tables import FOLD_VERSION
 from mnemolog.workers.bundles import unbundling
 from mnemolog.workers.engines import budget
+from mnemolog.workers.erasing.plans import is_under_way
 from mnemolog.workers.rebuilding import known, snapshots
 from mnemolog.workers.rebuilding.rebuild import remove
 from mnemolog.workers.redis_program import redis_program
@@ -30,8 +32,9 @@ _OF_PROCESSES = (
     "snapshots/copying-*.tmp",
     "known/*.building-*.db",
 )
-#: Side files of whoever holds the lease.
-_OF_WRITERS = ("rebuild.db", "before-erasing.db", "archive/*.tmp", "snapshots/*.tmp")
+#: Side files of whoever holds the lease; an erasure that goes on removes what an interrupted one left of them.
+_OF_WRITERS = ("rebuild.db", "archive/*.tmp", "snapshots/*.tmp")
+_OF_ERASURES = ("before-erasing.db", "erasing/*.tmp")
 
 
 def program(settings: Settings) -> Finding:
@@ -98,7 +101,7 @@ def _left(settings: Settings, *, writer_lives: bool) -> Iterator[Path]:
             if not _is_alive(path):
                 yield path
     if not writer_lives:
-        for pattern in _OF_WRITERS:
+        for pattern in _OF_WRITERS if is_under_way(settings) else (*_OF_WRITERS, *_OF_ERASURES):
             yield from (path for path in settings.folder.glob(pattern) if path not in seen)
     yield from unbundling.leftovers(settings.data)
 
@@ -113,6 +116,30 @@ def _is_alive(path: Path) -> bool:
 def _size(path: Path) -> int:
     parts = path.rglob("*") if path.is_dir() else [path]
     return sum(part.lstat().st_size for part in parts)
+
+
+def erasures(settings: Settings, *, writer_runs: bool, now_ms: int) -> Finding:
+    """Whether an erasure was begun and is not done, or Redis was not cleaned again when it was time."""
+    found = standing(settings)
+    if found is None:
+        return ok("erasures", "none is under way")
+    if found.under_way is not None:
+        asked = ", ".join(found.under_way.asked) or "an unknown position"
+        what = f"the one asked for at {asked} is under way since {found.under_way.begun_at}"
+        if writer_runs:
+            return warning("erasures", what, "let the writer finish it: it goes on by itself")
+        return problem(
+            "erasures",
+            f"{what}, and was interrupted: what is to be erased is still there in part",
+            "mnemolog erase --resume, or start a writer",
+        )
+    if writer_runs or min(cleanings(settings)) > now_ms:
+        return ok("erasures", f"done; Redis is cleaned once more at {found.cleaning_due}")
+    return warning(
+        "erasures",
+        f"done, but Redis was to be cleaned once more at {found.cleaning_due}, of what failed jobs had left there",
+        "start a writer: it does so first",
+    )
 
 
 def damaged_copies(settings: Settings) -> Finding:

@@ -165,6 +165,8 @@ class Examination:
 
     def _side_files(self) -> Iterator[Finding]:
         self._tell("side files")
+        runs = self._redis.writer_runs or self.file.writer_lives
+        yield checkup.erasures(self._settings, writer_runs=runs, now_ms=now_ms())
         yield checkup.leftovers(self._settings, writer_lives=self.file.writer_lives)
         yield checkup.damaged_copies(self._settings)
         yield checkup.kept_moments(self._settings)

@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 from mnemolog.gateway.memory.objects import PositionText
 from mnemolog.gateway.memory.place import Place
 from mnemolog.projections import status as facts
+from mnemolog.projections.erasing import Erasing, standing
 from mnemolog.projections.indexes.vectors import VectorState
 from mnemolog.projections.spending import Spent, by_day
 from mnemolog.projections.status import ArchiveFacts, Holder, Retention, StreamFacts
@@ -31,6 +32,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
     `lag_events` are published and not folded yet, None where Redis does not say. `durability` is what an acknowledged
     event survives: `power`, `process`, `nothing`, or `unknown`. `jobs_waiting` are the jobs that wait for a budget.
+    `erasing` is left out where nothing of an erasure is left to do.
     """
 
     space: str
@@ -54,6 +56,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     spent_by_day: dict[str, Spent] | UnsetType = UNSET
     log: Log
     file_bytes: int
+    erasing: Erasing | UnsetType = UNSET
 
 
 class _LogFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +91,7 @@ def status(place: Place) -> Status:
             retention=facts.retention(settings),
         ),
         file_bytes=settings.file.stat().st_size if settings.file.exists() else 0,
+        erasing=standing(settings) or UNSET,
     )
 
 

@@ -16,6 +16,7 @@ import redis as redis_py
 from click.testing import CliRunner
 from support.folding import Memory
 from support.stories import (
+    BEGIN_MS,
     SmallEmbedder,
     append,
     created,
@@ -29,6 +30,7 @@ from support.stories import (
 from mnemolog.gateway.cli.main import cli
 from mnemolog.projections.checkup import file as checkup_file
 from mnemolog.projections.checkup import redis as checkup_redis
+from mnemolog.projections.erasing import plan_file
 from mnemolog.schema import keys
 from mnemolog.schema.endpoint import RedisFolder, ServerRecord
 from mnemolog.schema.events import SessionClosed
@@ -38,6 +40,7 @@ from mnemolog.schema.times import DAY, MINUTE
 from mnemolog.workers import checkup
 from mnemolog.workers.embedded import embedded_redis
 from mnemolog.workers.engines import budget
+from mnemolog.workers.erasing import plans
 from mnemolog.workers.rebuilding import snapshots
 from mnemolog.workers.writer import lease
 from mnemolog.workers.writer.space_file import immediate, open_for_writing
@@ -243,6 +246,40 @@ def test_side_files_of_a_writer_that_lives_are_left_alone(lived: Settings) -> No
     (lived.folder / "rebuild.db").touch()
     assert checkup.leftovers(lived, writer_lives=True).state == "ok"
     assert checkup.leftovers(lived, writer_lives=False).state == "warning"
+
+
+def test_an_erasure_that_was_interrupted_is_a_problem_and_its_files_are_left_alone(
+    examine: Examine, lived: Settings
+) -> None:
+    erased = plans.Erased(
+        messages=1, statements=0, facts=0, again=0, scenes=0, outcomes=0, replies=0, recalls=0, requests=0, entries=1
+    )
+    asked = plans.Ask(position="9-0", what="speaker", requested_at=9)
+    plans.write(lived, plans.Plan(plans.Head(asked=(asked,), erased=erased, parked=(), begun_at=BEGIN_MS), {}))
+    (lived.folder / "before-erasing.db").touch(0o600)
+    found = examine("--fix", status=9)
+    assert (found["erasures"]["state"], found["side files"]["state"]) == ("problem", "ok")
+    assert "9-0 is under way since 2026-03-02T09:00:00" in found["erasures"]["found"]
+    assert "mnemolog erase --resume" in found["erasures"]["mend"]
+    told = CliRunner().invoke(cli, ["--data", str(lived.data), "status", "--json"])
+    assert json.loads(told.stdout)["erasing"]["under_way"]["asked"] == ["9-0"]
+    assert checkup.erasures(lived, writer_runs=True, now_ms=0).state == "warning"
+    plan_file(lived).write_bytes(b"\xff")
+    assert "an unknown position" in examine(status=9)["erasures"]["found"]
+    plan_file(lived).unlink()
+    assert "before-erasing.db" in examine()["side files"]["found"]
+
+
+def test_a_cleaning_after_an_erasure_that_is_overdue_is_told(examine: Examine, lived: Settings) -> None:
+    plans.clean_at(lived, (lease.now_ms() + MINUTE,))
+    assert "cleaned once more at" in examine()["erasures"]["found"]
+    told = CliRunner().invoke(cli, ["--data", str(lived.data), "status", "--json"])
+    assert json.loads(told.stdout)["erasing"]["cleaning_due"].startswith("20")
+    plans.clean_at(lived, (BEGIN_MS,))
+    found = examine()["erasures"]
+    assert (found["state"], found["mend"]) == ("warning", "start a writer: it does so first")
+    plans.clean_at(lived, ())
+    assert examine()["erasures"]["found"] == "none is under way"
 
 
 def test_copies_that_were_moved_aside_are_told(examine: Examine, lived: Settings) -> None:

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 import apsw
 
+from mnemolog.projections.erasing import cleanings
 from mnemolog.projections.indexes.embedder import Embedder
 from mnemolog.schema import archive, rewriting
 from mnemolog.schema.archive import ArchiveWriter, Entry
@@ -205,7 +206,7 @@ class _Carrying:
         _empty_wal(self._holder)
         plans.remove_copies(self._settings)
         # Set before Redis is cleaned: what is put there from now on is cleaned away then.
-        plans.clean_at(self._settings, (*plans.cleanings(self._settings), _now() + AGAIN_MS))
+        plans.clean_at(self._settings, (*cleanings(self._settings), _now() + AGAIN_MS))
         left = self._cleaning().clean(self._holder.connection)
         plans.finish(self._settings, self._receipts(left, time.monotonic() - began))
         log.info("space %s: %d entries were erased", self._settings.space, self._plan.head.erased.entries)
@@ -304,7 +305,7 @@ def clean_if_due(holder: Holder, *, ending: bool = False) -> None:
 
     Raises errors of Stream: it is then tried again.
     """
-    due = plans.cleanings(holder.settings)
+    due = cleanings(holder.settings)
     now = _now() + (SOON_MS if ending else 0)
     if not due or min(due) > now:
         return
@@ -317,7 +318,7 @@ def clean_if_due(holder: Holder, *, ending: bool = False) -> None:
 def clean_soon(settings: Settings) -> None:
     """Has Redis cleaned in a while: something that is erased was put there again."""
     soon = _now() + SOON_MS
-    due = plans.cleanings(settings)
+    due = cleanings(settings)
     if not due or min(due) > soon:
         plans.clean_at(settings, (*due, soon))
 

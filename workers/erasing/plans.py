@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from pathlib import Path
 
 import msgspec
 
+from mnemolog.projections.erasing import Again, again_file, folder_of, plan_file
 from mnemolog.schema.archive import Entry, decode_line, encode_line, write_whole
 from mnemolog.schema.controls import ErasedWhat
 from mnemolog.schema.errors import DamagedFile
@@ -71,50 +71,35 @@ class Plan(msgspec.Struct, frozen=True):
     bodies: Mapping[Position, bytes]
 
 
-class Again(msgspec.Struct, frozen=True):
-    """When Redis is to be cleaned, in UTC milliseconds."""
-
-    due: tuple[int, ...]
-
-
-def folder_of(settings: Settings) -> Path:
-    """Where the erasures of a space are kept."""
-    return settings.folder / "erasing"
-
-
-def _plan_file(settings: Settings) -> Path:
-    return folder_of(settings) / "plan.jsonl"
-
-
 def is_under_way(settings: Settings) -> bool:
     """Whether an erasure was begun and is not done."""
-    return _plan_file(settings).exists()
+    return plan_file(settings).exists()
 
 
 def read(settings: Settings) -> Plan | None:
     """The plan of the erasure that is under way. Raises DamagedFile for one that cannot be read."""
     try:
-        head, *lines = _plan_file(settings).read_bytes().splitlines()
-        entries = [decode_line(line, _plan_file(settings).name) for line in lines]
+        head, *lines = plan_file(settings).read_bytes().splitlines()
+        entries = [decode_line(line, plan_file(settings).name) for line in lines]
         return Plan(msgspec.json.decode(head, type=Head), {entry.position: entry.body for entry in entries})
     except FileNotFoundError:
         return None
     except (msgspec.DecodeError, ValueError) as error:
-        raise DamagedFile(f"{_plan_file(settings)} cannot be read: {error}") from error
+        raise DamagedFile(f"{plan_file(settings)} cannot be read: {error}") from error
 
 
 def write(settings: Settings, plan: Plan) -> None:
     """Puts a plan on the disk: from here on the erasure is under way."""
     folder_of(settings).mkdir(mode=0o700, exist_ok=True)
     lines = [encode_line(Entry(position, body)) for position, body in sorted(plan.bodies.items())]
-    write_whole(_plan_file(settings), msgspec.json.encode(plan.head) + b"\n" + b"".join(lines))
+    write_whole(plan_file(settings), msgspec.json.encode(plan.head) + b"\n" + b"".join(lines))
 
 
 def finish(settings: Settings, receipts: list[Receipt]) -> None:
     """Keeps the receipts, and ends the erasure."""
     for receipt in receipts:
         write_whole(folder_of(settings) / f"{receipt.position}.json", msgspec.json.encode(receipt))
-    _plan_file(settings).unlink()
+    plan_file(settings).unlink()
 
 
 def receipt_of(settings: Settings, position: str) -> Receipt | None:
@@ -128,27 +113,13 @@ def receipt_of(settings: Settings, position: str) -> Receipt | None:
 # ---- cleaning again ----------------------------------------------------------------------------------------------
 
 
-def _again_file(settings: Settings) -> Path:
-    return folder_of(settings) / "again.json"
-
-
-def cleanings(settings: Settings) -> tuple[int, ...]:
-    """When Redis is to be cleaned again, in UTC milliseconds."""
-    try:
-        return msgspec.json.decode(_again_file(settings).read_bytes(), type=Again).due
-    except FileNotFoundError:
-        return ()
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return (0,)
-
-
 def clean_at(settings: Settings, due: tuple[int, ...]) -> None:
     """Sets when Redis is to be cleaned again; never, where there is no time."""
     if not due:
-        _again_file(settings).unlink(missing_ok=True)
+        again_file(settings).unlink(missing_ok=True)
         return
     folder_of(settings).mkdir(mode=0o700, exist_ok=True)
-    write_whole(_again_file(settings), msgspec.json.encode(Again(tuple(sorted(set(due))))))
+    write_whole(again_file(settings), msgspec.json.encode(Again(tuple(sorted(set(due))))))
 
 
 # ---- copies ------------------------------------------------------------------------------------------------------
