@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from mnemolog.gateway.http.access import require
+from mnemolog.gateway.http.problems import NOT_ALLOWED, Refused
 from mnemolog.gateway.http.tokens import Scope
 from mnemolog.gateway.memory import Memories
 from mnemolog.gateway.metrics.doors import DoorMetrics, Measured
@@ -21,7 +22,7 @@ from mnemolog.schema.endpoint import find_embedded
 
 
 class Beside:
-    """The page and the metrics of a server over some memories. The page's files are anybody's, metrics an admin's."""
+    """The page and the metrics of a server: the page's files are anybody's, metrics an admin's of all its spaces."""
 
     def __init__(self, memories: Memories) -> None:
         self._memories = memories
@@ -40,11 +41,12 @@ class Beside:
 
 
 def _needing(scope: Scope, route: Route) -> Route:
-    """A route that asks for a token of a scope."""
+    """A route that asks for a token of a scope and of all spaces."""
     serve: Callable[[Request], Awaitable[Response]] = route.endpoint
 
     async def served(request: Request) -> Response:
-        require(request, scope)
+        if not require(request, scope).sees_all:
+            raise Refused(NOT_ALLOWED, "this tells of every space, and needs a token of all of them")
         return await serve(request)
 
     return Route(route.path, served, methods=["GET"], name=route.name)

@@ -59,9 +59,14 @@ class Token(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Whether its scope covers another."""
         return SCOPES.index(self.scope) >= SCOPES.index(scope)
 
+    @property
+    def sees_all(self) -> bool:
+        """Whether it is a token of every space."""
+        return ALL_SPACES in self.spaces
+
     def sees(self, space: str) -> bool:
         """Whether it is a token of a space."""
-        return ALL_SPACES in self.spaces or space in self.spaces
+        return self.sees_all or space in self.spaces
 
     def has_expired(self, now: int) -> bool:
         """Whether its time is over."""
