@@ -14,6 +14,7 @@ def spoken(caller: Token, interaction: Interaction) -> Interaction:
     if not caller.is_bound:
         return interaction
     check_session(caller, interaction.session)
+    check_event_id(caller, interaction.event_id)
     if caller.role not in (None, interaction.role):
         raise Refused(NOT_ALLOWED, f"this token publishes in the role {caller.role} alone")
     if interaction.source_type != "chat":
@@ -28,6 +29,25 @@ def speaker_of(caller: Token, speaker: str | None) -> str | None:
     if speaker not in (None, caller.speaker):
         raise Refused(NOT_ALLOWED, "this token speaks as one speaker alone, and that is another one")
     return caller.speaker
+
+
+def stated_by(caller: Token, speaker: str | None) -> str | None:
+    """Who has something remembered: as `speaker_of`, of a bound token its speaker alone, where that one is a user.
+
+    What is remembered stands in no session, and is believed fully. Raises Refused.
+    """
+    if caller.is_bound and (caller.speaker is None or caller.role not in (None, "user")):
+        raise Refused(NOT_ALLOWED, "this token is bound to no speaker that is a user, and has nothing remembered")
+    return speaker_of(caller, speaker)
+
+
+def check_event_id(caller: Token, event_id: str | None) -> None:
+    """Raises Refused for an event id that a bound token could take from others: its own begin with its name.
+
+    What is published under an id that is taken is lost for who publishes it next.
+    """
+    if caller.is_bound and event_id is not None and not event_id.startswith(f"{caller.name}:"):
+        raise Refused(NOT_ALLOWED, f"event ids of this token begin with '{caller.name}:'")
 
 
 def check_session(caller: Token, session: str) -> None:

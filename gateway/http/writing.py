@@ -8,7 +8,7 @@ from mnemolog.gateway.folding import Folded
 from mnemolog.gateway.http.bodies import Batch, Closing, Event, Forget, Repeatable, Stating, given
 from mnemolog.gateway.http.operation import Call
 from mnemolog.gateway.http.problems import INVALID, TOO_LARGE, Refused
-from mnemolog.gateway.http.speaking import check_session, check_unbound, speaker_of, spoken
+from mnemolog.gateway.http.speaking import check_event_id, check_session, check_unbound, spoken, stated_by
 from mnemolog.gateway.memory import Memory
 from mnemolog.gateway.memory.forgetting import Forgetting
 from mnemolog.gateway.memory.publishing import Published
@@ -49,14 +49,16 @@ def close_session(memory: Memory, call: Call) -> Accepted:
     body: Closing = call.body
     session = call.path["session"]
     check_session(call.caller, session)
+    check_event_id(call.caller, body.event_id)
     return _accepted(memory.close_session(session, occurred_at=body.occurred_at, event_id=body.event_id))
 
 
 def remember(memory: Memory, call: Call) -> Folded:
     """Has something remembered as it is said."""
     body: Stating = call.body
+    check_event_id(call.caller, body.event_id)
     stated = given(body, "speaker", "text")
-    return memory.remember(body.text, speaker=speaker_of(call.caller, body.speaker), wait_s=_wait_s(call), **stated)
+    return memory.remember(body.text, speaker=stated_by(call.caller, body.speaker), wait_s=_wait_s(call), **stated)
 
 
 def correct(memory: Memory, call: Call) -> Folded:

@@ -20,10 +20,14 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     token: Token = ANYBODY
 
     def speaking_as(self, speaker: str | None) -> str | None:
-        """Who states something. Raises Refused for one that the token may not speak for."""
-        if self.token.speaker is not None:
-            return speaking.speaker_of(self.token, speaker)
+        """Who has something remembered. Raises Refused for one that the token may not speak for."""
+        if self.token.is_bound:
+            return speaking.stated_by(self.token, speaker)
         return speaker or self.speaker
+
+    def check_event_id(self, event_id: str | None) -> None:
+        """Raises Refused for an event id that the token may not take."""
+        speaking.check_event_id(self.token, event_id)
 
     def checked(self, interaction: Interaction) -> Interaction:
         """What may be published. Raises Refused for what the token may not say."""

@@ -44,6 +44,7 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _remember(call: Call, given: arguments.Remember) -> answers.Done:
+    call.caller.check_event_id(given.event_id)
     return answers.done(
         call.memory.remember(
             given.text,
