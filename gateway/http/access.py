@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from urllib.parse import urlsplit
 
@@ -10,6 +11,7 @@ from starlette.requests import HTTPConnection
 
 from mnemolog.gateway.http.options import HttpOptions, is_loopback
 from mnemolog.gateway.http.problems import (
+    INTERNAL,
     NOT_ALLOWED,
     NOT_FOUND,
     UNAUTHENTICATED,
@@ -19,7 +21,10 @@ from mnemolog.gateway.http.problems import (
 )
 from mnemolog.gateway.http.rates import Rates
 from mnemolog.gateway.http.tokens import ANYBODY, PREFIX, Scope, Token, TokenFile
+from mnemolog.schema.errors import InvalidInput
 from mnemolog.schema.ids import is_space
+
+log = logging.getLogger("mnemolog.http")
 
 
 class Access:
@@ -41,8 +46,12 @@ class Access:
         if (self._options.is_loopback or allowed) and not (is_loopback(name) or name in allowed):
             raise Refused(WRONG_HOST, f"this server is not {name[:100]!r}; --allow-host adds a name")
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host and origin not in self._options.allow_origins:
+        if origin in self._options.allow_origins:
+            return
+        if origin is not None and not _is_of(origin, host):
             raise Refused(WRONG_ORIGIN, f"pages of {origin[:100]!r} may not ask here; --allow-origin adds one")
+        if _is_loaded_elsewhere(headers):
+            raise Refused(WRONG_ORIGIN, "pages of other sites may link here, and load nothing from here")
 
     def caller(self, headers: Headers, address: str) -> Token | None:
         """Who asks; None without a token. Raises Refused for one that is not valid, and for too many requests."""
@@ -58,16 +67,43 @@ class Access:
         return caller is ANYBODY or self._tokens.holds(caller, time.time_ns() // 1_000_000)
 
     def _of_token(self, given: str | None, address: str) -> Token | None:
-        self._rates.check_address(address)
         if given is None:
             return None
         word, _, secret = given.partition(" ")
         if word.lower() == "bearer" and secret.startswith(PREFIX):
-            found = self._tokens.of_secret(secret.strip(), time.time_ns() // 1_000_000)
+            found = self._found(secret.strip())
             if found is not None:
+                # Never refused for wrong tokens of its address: others may share that, and want it shut out.
                 return found
         self._rates.wrong_token(address)
         raise Refused(UNAUTHENTICATED, "the token is not known, has expired, or was revoked")
+
+    def _found(self, secret: str) -> Token | None:
+        try:
+            return self._tokens.of_secret(secret, time.time_ns() // 1_000_000)
+        except InvalidInput as error:
+            # What is wrong with the file is for who runs the server, not for who asks it.
+            log.error("%s", error)  # noqa: TRY400 (the message says all)
+            raise Refused(INTERNAL) from None
+
+
+def _is_of(origin: str, host: str) -> bool:
+    """Whether an Origin is of the host that was asked."""
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and host != "" and parts.netloc == host
+
+
+def _is_loaded_elsewhere(headers: Headers) -> bool:
+    """Whether a page of another site loads this, as a script, a picture or a frame: browsers name no Origin then.
+
+    Whether it loads would tell that page what is remembered. A link that is followed is not it.
+    """
+    if headers.get("sec-fetch-site") not in ("cross-site", "same-site"):
+        return False
+    return (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")) != ("navigate", "document")
 
 
 def _name(host: str) -> str:

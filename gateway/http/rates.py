@@ -23,14 +23,10 @@ class Rates:
         if not self._limiter.hit(self._requests, "request", caller):
             raise _too_many(self._requests)
 
-    def check_address(self, address: str) -> None:
-        """Raises Refused for an address that gave too many wrong tokens."""
-        if not self._limiter.test(self._wrong, "wrong", address):
-            raise _too_many(self._wrong)
-
     def wrong_token(self, address: str) -> None:
-        """Counts a wrong token."""
-        self._limiter.hit(self._wrong, "wrong", address)
+        """Counts a wrong token. Raises Refused for one too many of an address."""
+        if not self._limiter.hit(self._wrong, "wrong", address):
+            raise _too_many(self._wrong)
 
 
 def _too_many(item: RateLimitItem) -> Refused:

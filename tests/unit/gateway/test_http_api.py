@@ -95,17 +95,6 @@ async def test_a_space_of_others_is_refused_as_one_that_is_not_there(memories: M
     assert (await asked(memories, LOCKED, reader)).json()["spaces"] == []
 
 
-async def test_too_many_wrong_tokens_shut_an_address_out(memories: Memories, tmp_path: Path) -> None:
-    secret = made(tmp_path, "reader", "read", ["ada"])
-    options = msgspec.structs.replace(LOCKED, wrong_tokens_per_min=3)
-    async with client_of(create_app(memories, options)) as client:
-        for _ in range(3):
-            assert name_of(await client.get("/v1/spaces", headers=bearer("mn_guess"))) == "unauthenticated"
-        answer = await client.get("/v1/spaces", headers=bearer(secret))
-        assert name_of(answer) == "too-many-requests"
-        assert int(answer.headers["retry-after"]) > 0
-
-
 async def test_a_caller_that_asks_too_often_is_told_when_to_come_back(memories: Memories) -> None:
     options = msgspec.structs.replace(OPEN, requests_per_s=2)
     async with client_of(create_app(memories, options)) as client:
