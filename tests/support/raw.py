@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import gzip
+import binascii
+import json
+import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import redis as redis_py
 
+#: How packed bytes begin, and zlib's name for the form. RQ packs at the default level, whose second byte is 9c.
+_PACKED = ((b"\x1f\x8b", 31), (b"\x78\x9c", 15))
+_BASE64 = re.compile(rb"[A-Za-z0-9+/]{16,}={0,2}")
 _NOT_OURS = ("redis.conf", "redis.log")
 
 
@@ -21,7 +27,9 @@ def found_in(folders: Iterable[Path], client: redis_py.Redis, words: Sequence[st
 
 
 def _forms(word: str) -> set[bytes]:
-    return {word.encode(), word.casefold().encode(), word.encode("utf-16-le")}
+    escaped = json.dumps(word)[1:-1]
+    upper = re.sub(r"\\u(....)", lambda found: "\\u" + found[1].upper(), escaped)
+    return {form.encode() for form in (word, word.casefold(), escaped, upper)} | {word.encode("utf-16-le")}
 
 
 def _files(folders: Iterable[Path]) -> Iterator[tuple[str, bytes]]:
@@ -58,19 +66,25 @@ def _plain(value: Any) -> bytes:
     return value if isinstance(value, bytes) else repr(value).encode()
 
 
-def _unpacked(data: bytes) -> Iterator[bytes]:
-    """The bytes, and what is packed in them."""
+def _unpacked(data: bytes, depth: int = 2) -> Iterator[bytes]:
+    """The bytes, and what is packed in them: by gzip or zlib, as base64, or one in the other."""
     yield data
-    for mark, unpack in (
-        (b"\x1f\x8b", gzip.decompress),
-        (b"\x78\x9c", lambda packed: zlib.decompressobj().decompress(packed)),
-    ):
+    if not depth:
+        return
+    for inner in (*_decompressed(data), *_from_base64(data)):
+        yield from _unpacked(inner, depth - 1)
+
+
+def _decompressed(data: bytes) -> Iterator[bytes]:
+    for mark, form in _PACKED:
         start = data.find(mark)
         while start >= 0:
-            try:
-                yield (
-                    unpack(data[start:]) if unpack is gzip.decompress else zlib.decompressobj().decompress(data[start:])
-                )
-            except (OSError, EOFError, zlib.error):
-                pass
+            # What follows a packed part, and a part that is cut short, does not matter.
+            with suppress(zlib.error):
+                yield zlib.decompressobj(form).decompress(data[start:])
             start = data.find(mark, start + 1)
+
+
+def _from_base64(data: bytes) -> Iterator[bytes]:
+    for run in _BASE64.findall(data):
+        yield binascii.a2b_base64(run[: len(run) // 4 * 4])

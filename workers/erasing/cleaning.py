@@ -42,7 +42,8 @@ class Cleaning:
         return [left for left in (self._rewrite_files(), self._empty_slow_log()) if left]
 
     def _forget_jobs(self, connection: apsw.Connection) -> None:
-        named = [key for key in self._scan(job_keys(self._space)) if not self._is_due(connection, key)]
+        kept = [key for pattern in job_keys(self._space) for key in self._scan(pattern)]
+        named = [key for key in kept if not self._is_due(connection, key)]
         claims = list(self._scan(keys.claim(self._space, "*")))
         for key in [*named, *claims, keys.troubles(self._space).encode("utf-8")]:
             self._client.delete(key)

@@ -99,9 +99,9 @@ def rq_id(space: str, job_key: str, generation: int, attempt: int) -> str:
     return f"{_prefix(space)}-{job_key}-{generation}-{attempt}"
 
 
-def job_keys(space: str) -> str:
-    """The pattern of the Redis keys under which RQ keeps a space's jobs."""
-    return f"{Job.redis_job_namespace_prefix}{_prefix(space)}-*"
+def job_keys(space: str) -> tuple[str, ...]:
+    """The patterns of the Redis keys under which RQ keeps a space's jobs, and with what they failed."""
+    return tuple(f"{kept}{_prefix(space)}-*" for kept in (Job.redis_job_namespace_prefix, "rq:results:"))
 
 
 def _prefix(space: str) -> str:
