@@ -6,13 +6,15 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import msgspec
 from sse_starlette.event import ServerSentEvent
 from sse_starlette.sse import EventSourceResponse
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from mnemolog.gateway.http.access import Access, require
 from mnemolog.gateway.http.decoding import position_of, query_of
@@ -51,6 +53,18 @@ class _Watched:
         self.position = Position(0, 0)
 
 
+class _Held(EventSourceResponse):
+    """A stream that holds its place until it has ended."""
+
+    def __init__(self, held: ExitStack, content: AsyncIterator[ServerSentEvent], **given: Any) -> None:
+        super().__init__(content, **given)
+        self._held = held
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._held:
+            await super().__call__(scope, receive, send)
+
+
 class Streams:
     """Serves streams, a bounded number at once, until the server drains or the caller's token is not valid any more."""
 
@@ -73,8 +87,12 @@ class Streams:
                 raise Refused(DRAINING)
             key = _key(caller, request)
             self._check_room(key)
-            return EventSourceResponse(
-                self._events(space, caller, key, after),
+            # Counted at once: what counts only when it is sent lets any number in that come together.
+            held = ExitStack()
+            watched = held.enter_context(self._counted(space, key))
+            return _Held(
+                held,
+                self._events(space, caller, watched, after),
                 ping=self._hall.options.heartbeat_s,
                 send_timeout=self._hall.options.request_s,
             )
@@ -87,18 +105,17 @@ class Streams:
             raise Refused(TOO_MANY, "too many streams are open")
 
     async def _events(
-        self, space: str, caller: Token, key: str, after: Position | None
+        self, space: str, caller: Token, watched: _Watched, after: Position | None
     ) -> AsyncIterator[ServerSentEvent]:
-        with self._counted(space, key) as watched:
+        position = await self._position(space, watched)
+        after = position if after is None else after
+        yield _event(after, (), named=True)
+        while not await self._drain.wait(self._hall.options.poll_s) and self._access.is_valid(caller):
             position = await self._position(space, watched)
-            after = position if after is None else after
-            yield _event(after, (), named=True)
-            while not await self._drain.wait(self._hall.options.poll_s) and self._access.is_valid(caller):
-                position = await self._position(space, watched)
-                if position > after:
-                    for event in _events(position, await self._changes(space, after, position)):
-                        yield event
-                    after = position
+            if position > after:
+                for event in _events(position, await self._changes(space, after, position)):
+                    yield event
+                after = position
 
     @contextmanager
     def _counted(self, space: str, key: str) -> Iterator[_Watched]:
