@@ -1,0 +1,75 @@
+"""Connections: how many there are, and how long each may take to send a request."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+from typing import Any
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+#: A request line with its headers comes within so many seconds.
+HEAD_S = 10.0
+#: So many connections are held at once, as far as that leaves half of this process's files for the rest.
+MOST_CONNECTIONS = 1_000
+
+
+class Connection(H11Protocol):
+    """A connection that ends when a request is too long in coming, from its first byte or from none on.
+
+    `head_s` are the seconds for the request line with its headers, `body_s` those for the body. One that comes when
+    there are `most` is closed at once.
+    """
+
+    def __init__(self, *given: Any, head_s: float, body_s: float, most: int, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._seconds: dict[Any, float] = {h11.IDLE: head_s, h11.SEND_BODY: body_s}
+        self._most = most
+        self._awaited: Any = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """See asyncio.Protocol."""
+        super().connection_made(transport)
+        if len(self.connections) > self._most:
+            transport.abort()
+        else:
+            self._await()
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        super().data_received(data)
+        self._await()
+
+    def on_response_complete(self) -> None:
+        """What follows the last byte of an answer: the next request is awaited."""
+        super().on_response_complete()
+        self._await()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio.Protocol."""
+        self._end_timer()
+        super().connection_lost(exc)
+
+    def _await(self) -> None:
+        """Begins to wait for the next part of a request, unless that was begun."""
+        state = self.conn.their_state
+        if state is self._awaited:
+            return
+        self._end_timer()
+        if state in self._seconds and not self.transport.is_closing():
+            self._awaited = state
+            self._timer = self.loop.call_later(self._seconds[state], self.transport.abort)
+
+    def _end_timer(self) -> None:
+        self._awaited = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def most_connections() -> int:
+    """How many connections this process can hold, with as many files again for all else."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MOST_CONNECTIONS if soft == resource.RLIM_INFINITY else min(MOST_CONNECTIONS, soft // 2)
