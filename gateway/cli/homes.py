@@ -1,9 +1,9 @@
-"""Commands about which machine keeps which space: home list, claim, release, move."""
+"""Commands about which machine keeps which space: home list, claim, release, move, name."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from mnemolog.workers.bundles import bundles
 from mnemolog.workers.homes import claiming, moving
 from mnemolog.workers.homes.claims import Claim, Claims
 from mnemolog.workers.homes.homes import Homes
-from mnemolog.workers.homes.machine import Machine
+from mnemolog.workers.homes.machine import Machine, rename
 
 WAIT_S = 60.0
 
@@ -80,7 +80,9 @@ def list_(context: Context, check: bool, as_json: bool) -> None:  # noqa: FBT001
     with closing(log_client(url)) as client:
         homes = Homes(client, context.settings.data)
         homes.claims.introduce(homes.machine)
-        found = Found(homes.machine, homes.claims.machines(), _homes_of(client, homes.claims, context.settings.data))
+        machines = homes.claims.machines()
+        names = {machine.id: machine.name for machine in machines}
+        found = Found(homes.machine, machines, _homes_of(client, homes.claims, context.settings.data, names))
     if as_json:
         print_json(found)
     else:
@@ -93,18 +95,20 @@ def _stands_still(space: SpaceHome, here: Machine) -> bool:
     return space.machine is not None and space.machine.id == here.id and space.to is None and not space.writer_runs
 
 
-def _homes_of(client: redis.Redis, claims: Claims, data: Path) -> list[SpaceHome]:
+def _homes_of(client: redis.Redis, claims: Claims, data: Path, names: Mapping[str, str]) -> list[SpaceHome]:
     here = set(spaces_in(data))
     spaces = sorted({*spaces_on(client), *claims.claimed(), *here})
     claimed, progress = claims.of_all(spaces), claims.progress(spaces)
-    return [_home_of(space, claimed.get(space), progress.get(space), is_here=space in here) for space in spaces]
+    return [_home_of(space, claimed.get(space), progress.get(space), names, is_here=space in here) for space in spaces]
 
 
-def _home_of(space: str, claim: Claim | None, progress: Position | None, *, is_here: bool) -> SpaceHome:
+def _home_of(
+    space: str, claim: Claim | None, progress: Position | None, names: Mapping[str, str], *, is_here: bool
+) -> SpaceHome:
     offer = claim.offer if claim else None
     return SpaceHome(
         space=space,
-        machine=Machine(claim.machine, claim.name) if claim and claim.machine else None,
+        machine=Machine(claim.machine, names.get(claim.machine, claim.name)) if claim and claim.machine else None,
         epoch=claim.epoch if claim else None,
         since=times.show(claim.since) if claim else None,
         to=claim.to if claim else None,
@@ -262,6 +266,21 @@ def _show_next(settings: Settings, offered: Claim, folder: Path, *, shared: bool
     step = f"--via {folder}" if shared else f"--bundle {bundle.name}"
     bring = "run" if shared else "bring the file there, and run"
     click.echo(f"now, on {offered.to}, {bring}: mnemolog home claim {settings.space} {step}")
+
+
+@home.command()
+@click.argument("name")
+@pass_context
+def name(context: Context, name: str) -> None:
+    """Give this machine a name for people, in place of its host's; its id stays.
+
+    \b
+    mnemolog home name alpha
+    """
+    renamed = rename(context.settings.data, name)
+    with _redis(context) as client:
+        Claims(client).introduce(renamed)
+    click.echo(f"this machine: {renamed}")
 
 
 COMMANDS = (home,)

@@ -239,6 +239,26 @@ def test_two_processes_that_start_at_once_give_a_machine_one_id(tmp_path: Path) 
     assert [path.name for path in tmp_path.iterdir()] == [FILE]
 
 
+def test_a_machine_can_be_given_a_name_and_stays_the_machine_that_it_is(
+    alpha: Machine, bravo: Machine, via: Path
+) -> None:
+    lived(alpha)
+    alpha.run("home", "move", "ada", "--to", "bravo", "--via", via)
+    bravo.run("home", "name", "basement")
+    bravo.run("home", "claim", "ada", "--via", via)
+    assert homes_in(alpha)["ada"]["machine"] == {"id": bravo.id, "name": "basement"}
+    assert "name has" in bravo.refused("home", "name", "two words")
+
+
+def test_a_machine_is_well_while_a_writer_runs_for_all_of_its_spaces(alpha: Machine, bravo: Machine) -> None:
+    lived(alpha)
+    alpha.refused("home", "list", "--check")
+    bravo.run("home", "list", "--check")
+    with alpha.writer(space="ada"):
+        wait_until(lambda: homes_in(bravo)["ada"]["writer_runs"])
+        alpha.run("home", "list", "--check")
+
+
 # ---- moving ----------------------------------------------------------------------------------------------------
 
 

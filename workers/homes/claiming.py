@@ -47,7 +47,7 @@ def claim(
     before = old.holder if old else "no machine"
     if old is not None and old.machine == homes.machine.id and old.to is None:
         return Claimed(old, before, "")
-    if old is not None and old.offer is not None and old.to == homes.machine:
+    if old is not None and old.offer is not None and homes.is_offered(old):
         receive(homes, settings, bundle, embedder, progress)
         return Claimed(_claim_of(homes, settings), before, "")
     if old is not None and old.machine not in ("", homes.machine.id) and not force:

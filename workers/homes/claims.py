@@ -148,7 +148,8 @@ class Claims:
                     answers.extend(found)
                 return True
 
-        return self._do(f"change the home of space {space!r}", attempt)
+        done: bool = self._do(f"change the home of space {space!r}", attempt)
+        return done
 
     # ---- machines ----------------------------------------------------------------------------------------------
 

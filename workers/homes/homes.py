@@ -177,11 +177,15 @@ class Homes:
                 found.new.append(space)
             elif claim.machine == self.machine.id and claim.to is None:
                 found.ours.append(space)
-            elif claim.machine not in ("", self.machine.id) and claim.to != self.machine:
+            elif claim.machine not in ("", self.machine.id) and not self.is_offered(claim):
                 found.elsewhere.append(space)
             else:
                 found.waiting[space] = self._refusal(space, claim)
         return found
+
+    def is_offered(self, claim: Claim) -> bool:
+        """Whether a space is to move to this machine."""
+        return claim.to is not None and claim.to.id == self.machine.id
 
     def order(self, space: str) -> bytes:
         """The place of a space in this machine's own order of all."""
@@ -204,7 +208,7 @@ class Homes:
             )
         if not claim.machine:
             return f"space {space!r} was released by {claim.name} and has no home: give it one with `{keep}`"
-        if claim.offer is not None and claim.to is not None and claim.to.id == self.machine.id:
+        if claim.offer is not None and self.is_offered(claim):
             return (
                 f"space {space!r} comes here from {claim.holder}: bring {claim.offer.bundle} and run "
                 f"`{keep} --bundle {claim.offer.bundle}`"

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
-from mnemolog.schema.errors import DamagedFile
+from mnemolog.schema.errors import DamagedFile, InvalidInput
 
 FILE = "machine.json"
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class Machine(msgspec.Struct, frozen=True):
@@ -41,10 +43,24 @@ def this_machine(data: Path) -> Machine:
         ) from None
 
 
+def rename(data: Path, name: str) -> Machine:
+    """Gives this machine another name. Raises as `this_machine`, and InvalidInput for a name that cannot be shown."""
+    if not _NAME.fullmatch(name):
+        raise InvalidInput(f"a machine's name has 1 to 64 letters, digits, '.', '_' or '-', not {name!r}")
+    renamed = Machine(this_machine(data).id, name)
+    _written(data, renamed).replace(data / FILE)
+    return renamed
+
+
+def _written(data: Path, machine: Machine) -> Path:
+    written = data / f".{FILE}.{os.getpid()}"
+    written.write_bytes(msgspec.json.encode(machine) + b"\n")
+    return written
+
+
 def _mint(data: Path, file: Path) -> None:
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    written = data / f".{FILE}.{os.getpid()}"
-    written.write_bytes(msgspec.json.encode(Machine(os.urandom(8).hex(), socket.gethostname())) + b"\n")
+    written = _written(data, Machine(os.urandom(8).hex(), socket.gethostname()))
     try:
         # Not a rename: of two processes that start at once the first one's id stays.
         with suppress(FileExistsError):

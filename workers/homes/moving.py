@@ -83,7 +83,7 @@ def _begin(homes: Homes, settings: Settings, to: Machine) -> Claim:
     if claim is None or claim.machine != homes.machine.id:
         holder = claim.holder if claim else "no machine"
         raise SpaceHeld(f"space {settings.space!r} is at home on {holder}: it is moved from there")
-    if claim.to == to:
+    if claim.to is not None and claim.to.id == to.id:
         return claim
     leaving = msgspec.structs.replace(claim, to=to, offer=None)
     homes.swap(settings.space, claim, leaving)
@@ -145,7 +145,7 @@ def receive(
     InvalidInput for another bundle, and as `unbundling.restore`.
     """
     claim = homes.claims.of(settings.space)
-    if claim is None or claim.offer is None or claim.to is None or claim.to.id != homes.machine.id:
+    if claim is None or claim.offer is None or not homes.is_offered(claim):
         raise SpaceHeld(
             f"space {settings.space!r} is not offered to this machine, {homes.machine}: run `mnemolog home move "
             f"{settings.space} --to {homes.machine.id}` on its home; `mnemolog home list` tells which that is"
