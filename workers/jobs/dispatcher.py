@@ -115,8 +115,6 @@ class SpaceDispatcher:
         #: Of jobs that were handed out with others: the id that RQ knows them by.
         self._carriers: dict[str, str] = {}
         self._connection = open_for_writing(writer.settings.file)
-        #: Whether any job was due at the last turn: what becomes of it is not told on the log alone.
-        self.has_due = False
 
     def close(self) -> None:
         """Closes the connection."""
@@ -130,8 +128,7 @@ class SpaceDispatcher:
         lease.check(self._connection, self._writer.space, self._writer.epoch)
         now = lease.now_ms()
         self._forget_closed()
-        self.has_due = self._has_due()
-        if not self.has_due:
+        if not self._has_due():
             return self._idle.look(self._connection, now)
         told = troubles.told(self._client, self._writer.space)
         waiting = [handed for kind in QUEUES if self._is_time(kind, now) for handed in self._due(kind, now)]
@@ -328,9 +325,6 @@ class Dispatcher(Rounds[SpaceDispatcher]):
     def _take_turn(self, space: str, kept: SpaceDispatcher, *, idle: bool) -> bool:
         self._tried(space, "jobs", kept.turn)
         return False
-
-    def _is_busy(self, kept: SpaceDispatcher) -> bool:
-        return kept.has_due
 
     def _pauses(self, *, more: bool) -> tuple[float, float]:
         return (BACKLOG_REST_S if self.backlog else REST_S, PAUSE_S)

@@ -24,7 +24,7 @@ Kept = TypeVar("Kept", bound=Tended)
 
 #: So long after something was folded in a space it has a turn in every round.
 LINGER_S = 2.0
-#: So many spaces in which nothing happens have a turn in a second, each of many then more seldom than in every round.
+#: So many spaces in which nothing is folded have a turn in a second: each of many has not one in every round.
 QUIET_PER_S = 500
 
 
@@ -92,10 +92,6 @@ class Rounds(ABC, Generic[Kept]):
     def _pauses(self, *, more: bool) -> tuple[float, float]:
         """How long to rest after a round, and then to wait until somebody wakes the thread, in seconds."""
 
-    def _is_busy(self, kept: Kept) -> bool:
-        """Whether a space is to have a turn in every round, although nothing was folded."""
-        return False
-
     @property
     @abstractmethod
     def _retry_s(self) -> float:
@@ -125,16 +121,16 @@ class Rounds(ABC, Generic[Kept]):
         for space in spaces:
             with self._lock:
                 kept = self._kept.get(space)
-                if kept is not None and not self._stop.is_set() and self._is_due(space, kept, len(spaces)):
+                if kept is not None and not self._stop.is_set() and self._is_due(space, len(spaces)):
                     self._visited[space] = time.monotonic()
                     if self._take_turn(space, kept, idle=idle):
                         self._woken[space] = time.monotonic()
                         more = True
         return more
 
-    def _is_due(self, space: str, kept: Kept, count: int) -> bool:
+    def _is_due(self, space: str, count: int) -> bool:
         now = time.monotonic()
-        if now - self._woken.get(space, 0.0) < LINGER_S or self._is_busy(kept):
+        if now - self._woken.get(space, 0.0) < LINGER_S:
             return True
         return now - self._visited.get(space, 0.0) >= count / QUIET_PER_S
 
