@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 PROBLEMS_SHOWN = 20
 
 
@@ -62,6 +65,18 @@ class InvalidFile(InvalidInput):
             f"{path}: {len(problems)} bad {what}(s); nothing was published (--skip-bad leaves bad {what}s out)\n"
             f"{shown}{more}"
         )
+
+
+class CannotListen(MnemologError):
+    """A server cannot listen at its address: another program does, or the machine does not have it or allow it."""
+
+    def __init__(self, host: str, port: int, reason: OSError) -> None:
+        self.host = host
+        self.port = port
+        # The number of a host's name that nobody knows is below 0, and of another kind.
+        why = os.strerror(reason.errno) if reason.errno and reason.errno > 0 else str(reason)
+        advice = ": give another port, or 0 for any free one" if reason.errno == errno.EADDRINUSE else ""
+        super().__init__(f"cannot listen at {host}, port {port}: {why}{advice}")
 
 
 # ---- the log ---------------------------------------------------------------------------------------------------

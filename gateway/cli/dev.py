@@ -9,6 +9,7 @@ import click
 
 from mnemolog.gateway.cli.context import FILE
 from mnemolog.gateway.model_server import ModelServer, read_script
+from mnemolog.schema.errors import CannotListen
 
 DEFAULT_PORT = 8399
 
@@ -44,7 +45,7 @@ def model_server(script: Path | None, host: str, port: int) -> None:
     try:
         server = ModelServer(answers, host=host, port=port)
     except OSError as error:
-        raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror}") from None
+        raise CannotListen(host, port, error) from error
     with server:
         click.echo(f"the model server answers at {server.url}; Ctrl-C stops it", err=True)
         signal.sigwait(stops)

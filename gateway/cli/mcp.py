@@ -17,8 +17,9 @@ from mnemolog.gateway import logs
 from mnemolog.gateway.cli.context import Context, pass_context
 from mnemolog.gateway.http.drain import Drain
 from mnemolog.gateway.http.options import DEFAULT_HOST, HttpOptions, is_loopback
-from mnemolog.gateway.http.server import Server, listening, run_until_signalled
+from mnemolog.gateway.http.server import Server, run_until_signalled
 from mnemolog.gateway.http.tokens import TokenFile
+from mnemolog.gateway.listener import listening
 from mnemolog.gateway.mcp_server import stdio, web
 from mnemolog.gateway.mcp_server.caller import Caller
 from mnemolog.gateway.mcp_server.companion import companion

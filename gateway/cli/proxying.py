@@ -9,12 +9,13 @@ from typing import Any
 import click
 
 from mnemolog.gateway.cli.context import Context, pass_context
+from mnemolog.gateway.listener import listening
 from mnemolog.gateway.logs import say
 from mnemolog.gateway.memory import Memories
 from mnemolog.gateway.proxy.app import create_app
 from mnemolog.gateway.proxy.options import ERRANDS, Options
 from mnemolog.gateway.proxy.permits import Permits
-from mnemolog.gateway.proxy.server import listen, serve
+from mnemolog.gateway.proxy.server import serve
 from mnemolog.projections.context import DEFAULT_BUDGET, LEAST_BUDGET
 from mnemolog.schema.errors import InvalidInput
 from mnemolog.schema.events import ROLES
@@ -101,7 +102,7 @@ def proxy(context: Context, /, **given: Any) -> None:
     with Memories(context.settings, context.models) as memories:
         permits = Permits(context.settings.data) if given["tokens"] else None
         app = create_app(memories, options, permits=permits)
-        with listen(host, given["port"]) as listener:
+        with listening(host, given["port"]) as listener:
             port = listener.getsockname()[1]
             shown = f"[{host}]" if ":" in host else host
 

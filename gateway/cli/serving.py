@@ -13,8 +13,9 @@ from mnemolog.gateway.http.app import create_app
 from mnemolog.gateway.http.beside import Beside
 from mnemolog.gateway.http.drain import Drain
 from mnemolog.gateway.http.options import HttpOptions
-from mnemolog.gateway.http.server import Server, listening, run_until_signalled
+from mnemolog.gateway.http.server import Server, run_until_signalled
 from mnemolog.gateway.http.tokens import TokenFile
+from mnemolog.gateway.listener import listening
 from mnemolog.gateway.logs import say
 from mnemolog.gateway.memory import Memories
 from mnemolog.schema.errors import InvalidInput

@@ -18,7 +18,6 @@ from mnemolog.gateway.http.connections import HEAD_S, Connection, most_connectio
 from mnemolog.gateway.http.drain import Drain
 from mnemolog.gateway.http.options import HttpOptions
 
-_BACKLOG = 2048
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -28,15 +27,6 @@ class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
-
-
-def listening(host: str, port: int) -> socket.socket:
-    """A socket that listens; port 0 takes a free one. Raises OSError."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.create_server((host.strip("[]"), port), family=family, backlog=_BACKLOG)
-    # Connections inherit it. Without, asyncio leaves them at Nagle's algorithm, and each answer is 40 ms late.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listener
 
 
 class Server:

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mnemolog.gateway.metrics.collector import MOST_SPACES, SpaceCollector
+from mnemolog.schema.errors import CannotListen
 from mnemolog.schema.settings import Settings
 
 PATH = "/metrics"
@@ -49,8 +50,11 @@ def metrics_route(registry: CollectorRegistry, path: str = PATH) -> Route:
 
 @contextmanager
 def metrics_server(registry: CollectorRegistry, host: str, port: int) -> Iterator[int]:
-    """Serves the metrics from a thread while the block runs; yields the port. Raises OSError where it is taken."""
-    server, thread = start_http_server(port, host, registry)
+    """Serves the metrics from a thread while the block runs; yields the port. Raises CannotListen."""
+    try:
+        server, thread = start_http_server(port, host, registry)
+    except OSError as error:
+        raise CannotListen(host, port, error) from error
     try:
         yield server.server_port
     finally:

@@ -17,7 +17,6 @@ from mnemolog.gateway.proxy.upstream import UpstreamBroke
 log = logging.getLogger("mnemolog.proxy")
 
 _MOST_AT_ONCE = 1_000
-_BACKLOG = 256
 
 
 class _Server(uvicorn.Server):
@@ -46,21 +45,6 @@ class _Server(uvicorn.Server):
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self.handle_exit(number, frame)
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens. Raises OSError."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio turns Nagle's algorithm off only where the protocol is stated: without it each answer waits 40 ms.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(_BACKLOG)
-    except OSError:
-        listener.close()
-        raise
-    return listener
 
 
 def serve(app: ASGIApp, listener: socket.socket, drain_s: float, ready: Callable[[], None]) -> None:

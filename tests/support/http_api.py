@@ -17,8 +17,9 @@ from starlette.applications import Starlette
 from mnemolog.gateway.http.app import create_app
 from mnemolog.gateway.http.drain import Drain
 from mnemolog.gateway.http.options import HttpOptions
-from mnemolog.gateway.http.server import Server, listening
+from mnemolog.gateway.http.server import Server
 from mnemolog.gateway.http.tokens import Token, TokenFile
+from mnemolog.gateway.listener import listening
 from mnemolog.gateway.memory import Memories
 from mnemolog.schema.model_settings import model_settings
 from mnemolog.schema.settings import Settings

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +23,6 @@ from mnemolog.gateway.http.health import Seen, Sight, judged, remembered
 from mnemolog.gateway.http.openapi import document
 from mnemolog.gateway.http.options import HttpOptions, is_loopback
 from mnemolog.gateway.http.problems import KINDS, TYPE_PREFIX, Refused
-from mnemolog.gateway.http.server import listening
 from mnemolog.gateway.http.table import OPERATIONS
 from mnemolog.gateway.http.threads import Threads
 from mnemolog.gateway.memory import Memories
@@ -353,13 +351,6 @@ async def test_a_server_that_drains_is_not_ready(memories: Memories) -> None:
         answer = await client.get("/readyz")
         assert [one["reason"] for one in answer.json()["reasons"]] == ["draining"]
         assert name_of(await client.get("/v1/spaces/ada/stream")) == "draining"
-
-
-def test_an_answer_is_not_held_back_by_40_ms() -> None:
-    with listening("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
-        accepted, _ = listener.accept()
-        with accepted:
-            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def sight(space: str = "ada", *, folded: int = 5, is_written: bool = True, oldest: int = 0) -> Sight:
