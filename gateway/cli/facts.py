@@ -18,9 +18,9 @@ MOST_SUMMARY_CHARS = 2_000
 
 def as_line(fact: Fact) -> str:
     """A fact on one line: what it says, since when, and why it is not live if it is not."""
-    notes = [f"since {day(fact.since)}"]
+    notes = [f"since {day(fact.since, fact.utc_offset_min)}"]
     if fact.valid_until is not None:
-        notes.append(f"until {day(fact.valid_until)}")
+        notes.append(f"until {day(fact.valid_until, fact.utc_offset_min)}")
     if fact.status != "live":
         notes.append(fact.status + (f" by {fact.superseded_by}" if fact.status == "superseded" else ""))
     notes += [fact.note] if fact.note else []

@@ -15,6 +15,7 @@ from mnemolog.gateway.cli.placing import place_of
 from mnemolog.gateway.cli.telling import day, short
 from mnemolog.gateway.memory.scope import MOST_RESULTS, NODE_TYPES
 from mnemolog.gateway.memory.searching import DEFAULT_LIMIT, Recall, Result, Search, Wish, searched
+from mnemolog.projections.recall import MIN_SCORE
 from mnemolog.schema.errors import InvalidFile, InvalidInput
 
 
@@ -34,6 +35,13 @@ class Query(msgspec.Struct, frozen=True):
     default=DEFAULT_LIMIT,
     show_default=True,
     help="The most results.",
+)
+@click.option(
+    "--min-score",
+    type=click.FloatRange(0, 1),
+    default=MIN_SCORE,
+    show_default=True,
+    help="Answer nothing unless the best result has this score.",
 )
 @click.option("--type", "types", type=click.Choice(NODE_TYPES), multiple=True, help="Only nodes of this type.")
 @time_options
@@ -65,6 +73,7 @@ def recall(context: Context, /, query: str | None, queries: Path | None, as_json
         scope=scope_of(options),
         limit=options["limit"],
         types=options["types"] or None,
+        min_score=options["min_score"],
         fallback=options["fallback"],
         record=not options["no_record"],
     )
@@ -111,8 +120,9 @@ def _show(found: Recall, *, explain: bool) -> None:
 
 def _line(result: Result) -> str:
     who = short(result.speaker or result.role or result.type)
-    notes = [] if result.since is None else [f"since {day(result.since)}"]
+    notes = [] if result.since is None else [f"since {day(result.since, result.utc_offset_min or 0)}"]
     notes += [f"before that {short(fact.content)}" for fact in result.replaced[-1:]]
+    notes += [f"+{len(result.same_as)} that say the same"] if result.same_as else []
     notes += ["fallback"] if result.fallback else []
     mark = f"  ({'; '.join(notes)})" if notes else ""
     return f"{result.score:.3f}  {result.occurred_at}  {who}: {short(result.content)}{mark}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 from mnemolog.gateway.memory.objects import as_object
+from mnemolog.schema import times
 
 __all__ = ["as_object", "day", "short", "shown"]
 
@@ -34,6 +35,9 @@ def short(text: str, most: int = SHORT_CHARS) -> str:
     return line if len(line) <= most and len(text) <= 4 * most else line[: most - 1] + "…"
 
 
-def day(when: str | None) -> str:
-    """The UTC day of a time of an answer."""
-    return "" if when is None else when[:10]
+def day(when: str | None, utc_offset_min: int = 0) -> str:
+    """The day of a time of an answer, by a calendar so many minutes east of UTC; at the ends of time, by UTC's."""
+    if when is None:
+        return ""
+    local = times.parse(when) + utc_offset_min * times.MINUTE
+    return times.show(local)[:10] if times.MIN_MS <= local <= times.MAX_MS else when[:10]

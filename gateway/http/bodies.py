@@ -11,6 +11,7 @@ from mnemolog.gateway.memory.publishing import Interaction
 from mnemolog.gateway.memory.searching import DEFAULT_LIMIT
 from mnemolog.gateway.memory.timelines import MOST_OF_A_PAGE
 from mnemolog.projections.context import DEFAULT_BUDGET
+from mnemolog.projections.recall import MIN_SCORE
 from mnemolog.schema.ids import MAX_ID_CHARS
 
 Time = Annotated[str, msgspec.Meta(description="ISO 8601 with an offset, or UTC milliseconds")]
@@ -21,6 +22,7 @@ EventId = Annotated[
     msgspec.Meta(min_length=1, max_length=MAX_ID_CHARS, description="An id of yours: it counts once"),
 ]
 Limit = Annotated[int, msgspec.Meta(ge=1, le=1000)]
+Score = Annotated[float, msgspec.Meta(ge=0, le=1)]
 PageLimit = Annotated[int, msgspec.Meta(ge=1, le=MOST_OF_A_PAGE)]
 NodeType = Literal["episodic", "semantic", "procedural", "opinion"]
 
@@ -76,11 +78,15 @@ class Narrowed(Body, frozen=True, kw_only=True):
 
 
 class Recalling(Narrowed, frozen=True, kw_only=True):
-    """A question. `record` False leaves no trace of it, and reinforces nothing."""
+    """A question; the answer is empty unless the best result has `min_score`.
+
+    `record` False leaves no trace of it, and reinforces nothing.
+    """
 
     query: str
     limit: Limit = DEFAULT_LIMIT
     types: tuple[NodeType, ...] | None = None
+    min_score: Score = MIN_SCORE
     fallback: bool = False
     record: bool = True
 

@@ -34,6 +34,7 @@ from mnemolog.gateway.memory.timelines import Sessions, Timeline
 from mnemolog.gateway.memory.work import Work
 from mnemolog.projections.context import DEFAULT_BUDGET
 from mnemolog.projections.fact_pages import Standing
+from mnemolog.projections.recall import MIN_SCORE
 from mnemolog.projections.timeline import Span
 from mnemolog.projections.verdicts import PairOfFacts
 from mnemolog.schema.errors import InvalidInput
@@ -58,20 +59,23 @@ class Asking:
         *,
         limit: int = DEFAULT_LIMIT,
         types: Sequence[str] | None = None,
+        min_score: float = MIN_SCORE,
         fallback: bool = False,
         record: bool = True,
         **narrowing: Unpack[Narrowing],
     ) -> Recall:
         """Searches the memory, the best first; any text is a query, and nothing relevant is an answer.
 
-        `types` are of episodic, semantic, procedural and opinion. With `fallback` the most salient live nodes stand in
-        for an empty answer. The facts among the first ten results are reinforced unless `record` is False or another
-        time than now is asked about. `narrowing` says what the search is limited to, who asks, and of which time.
+        `types` are of episodic, semantic, procedural and opinion. The answer is empty unless the best has `min_score`.
+        With `fallback` the most salient live nodes stand in for an empty answer. The facts among the first ten results
+        are reinforced unless `record` is False or another time than now is asked about. `narrowing` says what the
+        search is limited to, who asks, and of which time.
         """
         wish = searching.Wish(
             scope=scope_of(narrowing),
             limit=limit,
             types=None if types is None else tuple(types),
+            min_score=min_score,
             fallback=fallback,
             record=record,
         )

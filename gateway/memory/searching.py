@@ -18,8 +18,10 @@ from mnemolog.gateway.memory.scope import MOST_RESULTS, Scope, bounded, checked_
 from mnemolog.projections.connection import read_transaction
 from mnemolog.projections.facts import Fact, facts
 from mnemolog.projections.indexes.embedder import Embedder
+from mnemolog.projections.recall import MIN_SCORE
 from mnemolog.projections.recall import Result as Hit
 from mnemolog.projections.recall import recall as search
+from mnemolog.schema.errors import InvalidInput
 
 DEFAULT_LIMIT = 10
 _RETRACTED = ("forgotten", "corrected")
@@ -39,7 +41,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     `score` says how well it answers, from 0 (not at all) to about 1, and compares between questions; `scores` holds
     what each arm of the search added to it. `event_ids` are the messages that say it, `same_as` nodes that say the
-    same. Of a fact `since` tells since when it holds, and `replaced` what it took the place of, the newest last.
+    same. Of a fact `since` tells since when it holds, `utc_offset_min` by which calendar that was said, and `replaced`
+    what it took the place of, the newest last.
     `fallback` marks what was not found and stands in for an empty answer.
     """
 
@@ -64,6 +67,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     salience: float
     fallback: bool
     since: When | None
+    utc_offset_min: int | None
     replaced: tuple[Replaced, ...]
 
 
@@ -76,11 +80,15 @@ class Recall(msgspec.Struct, frozen=True):
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be found: how many nodes at most, of which types, in which scope; and whether it leaves a trace."""
+    """What is to be found: how many nodes at most, of which types, in which scope; and whether it leaves a trace.
+
+    The answer is empty unless the best has `min_score`.
+    """
 
     scope: Scope
     limit: int = DEFAULT_LIMIT
     types: tuple[str, ...] | None = None
+    min_score: float = MIN_SCORE
     fallback: bool = False
     record: bool = True
 
@@ -118,16 +126,22 @@ class Search(msgspec.Struct, frozen=True):
     def _asked(self, query: str) -> Asked:
         wish = self.wish
         options = {"limit": wish.limit, "types": wish.types, "fallback": wish.fallback or None, **wish.scope.told}
+        if wish.min_score != MIN_SCORE:
+            options["min_score"] = wish.min_score
         return Asked(query=query, about=self.now, options=options, is_use=not wish.scope.axes.is_past)
 
 
 @contextmanager
 def searched(place: Place, wish: Wish) -> Iterator[Search]:
     """A search for the queries of the block. Raises InvalidInput, SpaceNotFound, and what a past moment raises."""
+    # Not a number is no score either.
+    if not 0 <= wish.min_score <= 1:
+        raise InvalidInput(f"a score to be reached is from 0 to 1, not {wish.min_score}")
     given = {
         "limit": bounded("limit", wish.limit, MOST_RESULTS),
         "types": checked_types(wish.types),
         "fallback": wish.fallback,
+        "min_score": wish.min_score,
     }
     at = wish.scope.axes.at
     with reading(place, wish.scope.axes) as connection:
@@ -144,4 +158,5 @@ def _result(hit: Hit, known: dict[str, Fact]) -> Result:
         for fact in before
         if fact.status not in _RETRACTED
     ]
-    return told(Result, hit, since=None if own is None else own.since, replaced=replaced)
+    since, offset = (None, None) if own is None else (own.since, own.utc_offset_min)
+    return told(Result, hit, since=since, utc_offset_min=offset, replaced=replaced)

@@ -115,3 +115,12 @@ def test_recall_changes_nothing(told: Memory) -> None:
     before = told.json("verify")
     told.ask("espresso machine", "--no-record")
     assert told.json("verify") == before
+
+
+def test_how_much_a_result_must_score_can_be_said(told: Memory) -> None:
+    def found(*options: str) -> list[dict[str, Any]]:
+        return told.json("recall", "household appliances", "--no-record", *options)["results"]  # type: ignore[no-any-return]
+
+    assert found() == []
+    assert found("--min-score", "0") != []
+    assert "0<=x<=1" in told.run("recall", "appliances", "--min-score", "2", status=2).stderr
