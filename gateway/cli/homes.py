@@ -60,7 +60,11 @@ def _redis(context: Context) -> Iterator[redis.Redis]:
 
 @click.group()
 def home() -> None:
-    """Say which machine keeps which space, and move spaces between machines."""
+    """Say which machine keeps which space, and move spaces between machines.
+
+    \b
+    mnemolog home list
+    """
 
 
 @home.command(name="list")
