@@ -70,7 +70,7 @@ def read(body: bytes) -> Conversation:
     try:
         fields = _fields.decode(body)
         messages = tuple(_messages.decode(fields["messages"]))
-    except (msgspec.DecodeError, KeyError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, KeyError, RecursionError):
         raise InvalidInput("the body is not that of a chat completion") from None
     said = [(at, turn) for at, message in enumerate(messages) if (turn := _turn(message)) is not None]
     asked_at = next((at for at, turn in reversed(said) if turn.role == "user"), None)
@@ -159,5 +159,5 @@ def _text(fields: Mapping[str, msgspec.Raw], name: str) -> str | None:
 def _decoded(raw: msgspec.Raw) -> Any:
     try:
         return msgspec.json.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
