@@ -83,9 +83,9 @@ def upstream_url(text: str) -> str:
 def below(base: str, path: str) -> str:
     """A request's path as it goes behind the upstream's URL: a `/v1` that both have stands there once.
 
-    Raises InvalidInput for a path that leads out of the upstream's.
+    Raises InvalidInput for a path that leads out of the upstream's, or to another host behind it ("@host/", ":81/").
     """
-    if any(part in (".", "..") for part in unquote(path).replace("\\", "/").split("/")):
+    if not path.startswith("/") or any(part in (".", "..") for part in unquote(path).replace("\\", "/").split("/")):
         raise InvalidInput("the path leads out of the upstream's")
     if base.endswith(_V1) and (path == _V1 or path.startswith(f"{_V1}/")):
         return path.removeprefix(_V1)
@@ -97,6 +97,9 @@ def forwarded(headers: Iterable[tuple[bytes, bytes]], *without: bytes) -> Header
     given = [(name.lower(), value) for name, value in headers]
     listed = {word.strip().lower() for name, value in given if name == b"connection" for word in value.split(b",")}
     dropped = _HOP_BY_HOP | listed | set(without)
+    if any(name == b"transfer-encoding" for name, _ in given):
+        # It says how long a body is, and a length beside it says something else (RFC 9112, section 6.3).
+        dropped = dropped | {b"content-length"}
     return [(name, value) for name, value in given if name not in dropped and not name.startswith(OWN.encode())]
 
 
