@@ -66,7 +66,7 @@ class Chats:
         if not (who.recalls or who.publishes):
             return Chat(body, OFF)
         turns = conversation.of_roles(self._options.roles)
-        exchange = await self._memory.exchange(who.space, who.session, who.speaker, turns)
+        exchange = await self._memory.exchange(who, turns)
         recalled = await self._recalled(conversation, who, exchange)
         told = with_context(conversation, recalled.text) if recalled.text else body
         return Chat(told, recalled, who, exchange)

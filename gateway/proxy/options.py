@@ -64,7 +64,8 @@ class Caller(msgspec.Struct, frozen=True):
     """Whose conversation a request is of, and whether it is to recall and to be published.
 
     `said_at` is when its turns were said (UTC milliseconds), None for now. One that `is_bound` speaks for its speaker
-    alone, and one with a `role` publishes what that says alone.
+    alone, and one with a `role` publishes what that says alone. What one with an `owner` says stands apart from what
+    others say in a session of the same name.
     """
 
     space: str
@@ -74,6 +75,7 @@ class Caller(msgspec.Struct, frozen=True):
     publishes: bool = True
     said_at: int | None = None
     is_bound: bool = False
+    owner: str = ""
     role: Role | None = None
 
 

@@ -5,6 +5,7 @@ The header Authorization is the upstream's.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +15,8 @@ import msgspec
 from mnemolog.gateway.http.tokens import Token, TokenFile
 from mnemolog.gateway.proxy.options import Caller
 from mnemolog.schema.errors import InvalidInput
+
+log = logging.getLogger("mnemolog.proxy")
 
 TOKEN = "mnemolog-token"  # noqa: S105 (a header's name)
 
@@ -26,7 +29,12 @@ class Permits:
 
     def permitted(self, who: Caller, headers: Mapping[str, str]) -> Caller:
         """What the request's token leaves of what it asks for. Raises InvalidInput without one for its space."""
-        token = self._tokens.of_secret(headers.get(TOKEN, ""), time.time_ns() // 1_000_000)
+        try:
+            token = self._tokens.of_secret(headers.get(TOKEN, ""), time.time_ns() // 1_000_000)
+        except InvalidInput as error:
+            # What is wrong with the file is for who runs the proxy, not for who asks it.
+            log.error("%s", error)  # noqa: TRY400 (the message says all)
+            token = None
         return bounded(who, token)
 
 
@@ -45,5 +53,7 @@ def bounded(who: Caller, token: Token | None) -> Caller:
         publishes=who.publishes and token.may("write"),
         speaker=token.speaker or who.speaker,
         is_bound=token.speaker is not None,
+        # A client that may not say what it likes must not change which messages others' turns are.
+        owner=(token.speaker or token.name) if token.is_bound or not token.may("write") else "",
         role=token.role,
     )

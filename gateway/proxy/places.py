@@ -71,21 +71,45 @@ def digest_of(turn: Turn) -> Digest:
     return hashlib.blake2b(f"{turn.role}\x1f{_plain(turn.text)}".encode(), digest_size=16).digest()
 
 
-def placed(space: str, session: str, turns: Sequence[Turn], course: Course, cut: int) -> tuple[Placed, ...]:
-    """The turns of a request with their event ids: equal for equal requests, and for all that continue them."""
+def placed(
+    space: str, session: str, turns: Sequence[Turn], course: Course, cut: int, owner: str = ""
+) -> tuple[Placed, ...]:
+    """The turns of a request with their event ids: equal for equal requests, and for all that continue them.
+
+    `owner` is as in `event_id`.
+    """
     cut_off = Counter(course.digests[:cut])
     found = []
     for number, turn in enumerate(turns, cut):
         digest = digest_of(turn)
         cut_off[digest] += 1
-        found.append(Placed(event_id(space, session, turn, cut_off[digest]), turn, number))
+        found.append(Placed(event_id(space, session, turn, cut_off[digest], owner), turn, number))
     return tuple(found)
 
 
-def event_id(space: str, session: str, turn: Turn, occurrence: int) -> str:
-    """The event id of the turn that is so many-th to say this in a session."""
-    parts = ("turn", space, session, turn.role, _plain(turn.text), str(occurrence))
+def event_id(space: str, session: str, turn: Turn, occurrence: int, owner: str = "") -> str:
+    """The event id of the turn that is so many-th to say this in a session.
+
+    What a client says that speaks for an `owner` alone has ids of its own: it can take nobody else's words by saying
+    them first.
+    """
+    parts = ("turn", space, session, turn.role, _plain(turn.text), str(occurrence), *filter(None, (owner,)))
     return "turn-" + hashlib.blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest()
+
+
+def own(
+    space: str, session: str, said: Sequence[tuple[Turn, str]], owner: str
+) -> tuple[tuple[Digest, ...], frozenset[str]]:
+    """Of the turns of a session with their event ids those that an owner's client brought: their digests and ids."""
+    counts: Counter[Digest] = Counter()
+    digests, ids = [], set()
+    for turn, given in said:
+        digest = digest_of(turn)
+        if given == event_id(space, session, turn, counts[digest] + 1, owner):
+            counts[digest] += 1
+            digests.append(digest)
+            ids.add(given)
+    return tuple(digests), frozenset(ids)
 
 
 def derived_session(turns: Sequence[Turn], speaker: str | None) -> str:

@@ -16,7 +16,7 @@ from mnemolog.gateway.memory import Memories, Memory
 from mnemolog.gateway.memory.contexts import Context
 from mnemolog.gateway.proxy.conversation import Turn
 from mnemolog.gateway.proxy.options import Caller, Options
-from mnemolog.gateway.proxy.places import Course, Placed, digest_of
+from mnemolog.gateway.proxy.places import Course, Placed, digest_of, own
 from mnemolog.gateway.proxy.sessions import Exchange, Session, Sessions
 from mnemolog.gateway.proxy.threads import Busy, Circuit, Threads
 from mnemolog.producers import Message
@@ -85,16 +85,16 @@ class Remembering:
         self._circuits: OrderedDict[tuple[str, str], Circuit] = OrderedDict()
         self._tasks: set[asyncio.Task[Kept]] = set()
 
-    async def exchange(self, space: str, session: str | None, speaker: str | None, turns: Sequence[Turn]) -> Exchange:
+    async def exchange(self, who: Caller, turns: Sequence[Turn]) -> Exchange:
         """A request's place in its session, in the one that it continues where it names none.
 
         What the memory has of a session is read at its first request; where that fails, only that the same was said
         twice in what the frontend has cut off is not known.
         """
-        name = session or self._sessions.named(space, speaker, turns)
-        found = self._sessions.get(space, name)
+        name = who.session or self._sessions.named(who.space, who.speaker, turns, who.owner)
+        found = self._sessions.get(who.space, name, who.owner)
         if found is None:
-            found = self._sessions.add(await self._session(space, name))
+            found = self._sessions.add(await self._session(who.space, name, who.owner))
         return found.begin(turns)
 
     async def recall(
@@ -153,17 +153,19 @@ class Remembering:
         self._reading.close()
         self._writing.close()
 
-    async def _session(self, space: str, name: str) -> Session:
+    async def _session(self, space: str, name: str, owner: str) -> Session:
         def read(memory: Memory) -> Session:
             with memory.place.reader() as connection:
-                said = turns_of(connection, name, MOST_TURNS)
-            digests = tuple(digest_of(Turn(turn.role, turn.content)) for turn in said)
-            return Session(space, name, Course(digests), {turn.event_id for turn in said})
+                said = [(Turn(one.role, one.content), one.event_id) for one in turns_of(connection, name, MOST_TURNS)]
+            if owner:
+                digests, ids = own(space, name, said, owner)
+                return Session(space, name, Course(digests), set(ids), owner)
+            return Session(space, name, Course(tuple(digest_of(turn) for turn, _ in said)), {at for _, at in said})
 
         try:
             return await self._asked(space, "recall", read, self._options.recall_s)
         except _FAILURES:
-            return Session(space, name, Course(), set())
+            return Session(space, name, Course(), set(), owner)
 
     async def _published(self, session: Session, turns: Sequence[Placed], who: Caller) -> Kept:
         if not turns:

@@ -11,15 +11,16 @@ from mnemolog.gateway.proxy.places import Course, Digest, Placed, derived_sessio
 
 #: As many turns are kept in mind, of all sessions together; the sessions that were quiet longest are let go of first.
 MOST_TURNS = 200_000
-_Pair = tuple[str, str | None, Digest, Digest]
+_Pair = tuple[str, str | None, str, Digest, Digest]
 
 
 class Session:
-    """One session. `published` holds the event ids that were acknowledged."""
+    """One session, of an owner that its clients speak for alone if they do. `published` holds the event ids known."""
 
-    def __init__(self, space: str, name: str, course: Course, published: set[str]) -> None:
+    def __init__(self, space: str, name: str, course: Course, published: set[str], owner: str = "") -> None:
         self.space = space
         self.name = name
+        self.owner = owner
         self.course = course
         self.published = published
         #: The last message that something was recalled for, by event id, and what: a model that calls tools asks on.
@@ -39,7 +40,7 @@ class Exchange:
 
     def __init__(self, session: Session, turns: tuple[Turn, ...], course: Course, cut: int) -> None:
         self.session = session
-        self.asked = placed(session.space, session.name, turns, course, cut)
+        self.asked = placed(session.space, session.name, turns, course, cut, session.owner)
         self._turns = turns
         self._course = course
         self._cut = cut
@@ -64,7 +65,8 @@ class Exchange:
         is_last = len(self._course.digests) == self._cut + len(self._turns)
         if session.course is self._course and is_last:
             session.course = self._course.answered(answer)
-        return placed(session.space, session.name, (*self._turns, answer), self._course, self._cut)[-1]
+        turns = (*self._turns, answer)
+        return placed(session.space, session.name, turns, self._course, self._cut, session.owner)[-1]
 
 
 class Sessions:
@@ -72,31 +74,32 @@ class Sessions:
 
     def __init__(self, most_turns: int = MOST_TURNS) -> None:
         self._most = most_turns
-        self._open: OrderedDict[tuple[str, str], Session] = OrderedDict()
+        self._open: OrderedDict[tuple[str, str, str], Session] = OrderedDict()
         self._pairs: OrderedDict[_Pair, str] = OrderedDict()
 
-    def get(self, space: str, name: str) -> Session | None:
+    def get(self, space: str, name: str, owner: str = "") -> Session | None:
         """A session, None for one that is not in mind."""
-        found = self._open.get((space, name))
+        found = self._open.get((space, name, owner))
         if found is not None:
-            self._open.move_to_end((space, name))
+            self._open.move_to_end((space, name, owner))
         return found
 
     def add(self, session: Session) -> Session:
         """Keeps a session in mind, or gives the one of that name that is."""
-        kept = self._open.setdefault((session.space, session.name), session)
-        self._open.move_to_end((session.space, session.name))
+        key = (session.space, session.name, session.owner)
+        kept = self._open.setdefault(key, session)
+        self._open.move_to_end(key)
         self._let_go()
         return kept
 
-    def named(self, space: str, speaker: str | None, turns: Sequence[Turn]) -> str:
+    def named(self, space: str, speaker: str | None, turns: Sequence[Turn], owner: str = "") -> str:
         """The session that a conversation without a name is, by how it begins.
 
         One whose beginning was cut off is the session in mind that most of its pairs of turns stand in.
         """
         derived = derived_session(turns, speaker)
-        pairs: list[_Pair] = [(space, speaker, *pair) for pair in pairwise(map(digest_of, turns))]
-        if (space, derived) not in self._open:
+        pairs: list[_Pair] = [(space, speaker, owner, *pair) for pair in pairwise(map(digest_of, turns))]
+        if (space, derived, owner) not in self._open:
             known = Counter(self._pairs[pair] for pair in pairs if pair in self._pairs)
             derived = known.most_common(1)[0][0] if known else derived
         for pair in pairs:

@@ -483,6 +483,57 @@ def test_only_who_has_a_token_of_the_space_has_a_memory(settings: Settings, redi
         assert (role, text, speaker) == ("user", "Ho", "Ada")
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+def test_who_speaks_for_one_alone_cannot_take_anothers_words_by_saying_them_first(
+    settings: Settings, redis: redis_py.Redis, *, restarted: bool
+) -> None:
+    def secret(name: str, **bound: Any) -> dict[str, str]:
+        token = Token(name=name, scope="write", spaces=("default",), created_at=0, **bound)
+        return {"Mnemolog-Token": TokenFile(settings.data).add(token), "Mnemolog-Session": "monday"}
+
+    guest, ada = secret("guest", speaker="guest"), secret("home")
+    with home_of(settings, redis, Permits(settings.data)) as home:
+        home.upstream.answer = lambda _: "Noted."
+        home.ask(user("I moved to Oslo."), headers=guest)
+        home.published(2)
+        home.fold()
+        if not restarted:
+            home.ask(user("I moved to Oslo."), headers={**ada, "Mnemolog-Speaker": "Ada"})
+    with home_of(settings, redis, Permits(settings.data)) as home:
+        home.upstream.answer = lambda _: "Noted."
+        home.ask(user("I moved to Oslo."), headers={**ada, "Mnemolog-Speaker": "Ada"})
+        home.ask(user("I moved to Oslo."), headers=guest)
+        said = [(text, speaker) for role, text, _, speaker in home.events(4) if role == "user"]
+        assert sorted(said) == [("I moved to Oslo.", "Ada"), ("I moved to Oslo.", "guest")]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"messages": [{"role": "user", "content": "\xff\xfe"}]}',
+        b'{"messages": [{"role": "user", "content": "Hi", "\xff": 1}]}',
+        b'{"\xff": 1, "messages": [{"role": "user", "content": "Hi"}]}',
+        b'{"messages": [{"role": "user", "content": "\\ud800"}]}',
+        b'{"messages": [{"role": "user", "content": ' + b"[" * 100_000 + b"]" * 100_000 + b"}]}",
+    ],
+    ids=["text", "key", "field", "surrogate", "deep"],
+)
+def test_a_body_that_no_memory_can_read_is_for_the_upstream_to_judge(home: Home, body: bytes) -> None:
+    home.upstream.status = 400
+    answer = home.http.post("/v1/chat/completions", content=body, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, home.upstream.last.body) == (400, body)
+
+
+def test_a_file_of_tokens_that_cannot_be_used_lets_in_nobody_and_tells_no_path(
+    settings: Settings, redis: redis_py.Redis
+) -> None:
+    made = TokenFile(settings.data).add(Token(name="web", scope="write", spaces=("default",), created_at=0))
+    (settings.data / "tokens.json").chmod(0o644)
+    with home_of(settings, redis, Permits(settings.data)) as home:
+        answer = home.ask(user("Hi"), headers={"Mnemolog-Token": made})
+        assert answer.headers["mnemolog-memory"] == "unavailable; there is no token of this memory in Mnemolog-Token"
+
+
 def test_another_host_name_does_not_lead_to_the_proxy(settings: Settings, redis: redis_py.Redis) -> None:
     with home_of(settings, redis, hosts=frozenset({"127.0.0.1", "localhost"})) as home:
         assert home.http.get("/v1/models").status_code == 200

@@ -7,6 +7,7 @@ import json
 import threading
 from typing import Any
 
+import msgspec
 import pytest
 from starlette.datastructures import Headers
 
@@ -148,6 +149,27 @@ def test_a_token_leaves_what_its_scope_and_its_bounds_leave() -> None:
             bounded(who, token)
     with pytest.raises(InvalidInput, match="other sessions"):
         bounded(caller(OPTIONS, {}, None, "Hi"), bound)
+
+
+def test_who_speaks_for_one_alone_or_only_reads_changes_no_turns_of_others() -> None:
+    who = caller(OPTIONS, Headers({"Mnemolog-Session": "web-1"}), "Eve", "Hi")
+    note = Token(name="t", scope="write", spaces=("default",), created_at=0)
+    owners = [
+        bounded(who, msgspec.structs.replace(note, **bound)).owner
+        for bound in ({}, {"speaker": "Ada"}, {"role": "user"}, {"scope": "read"})
+    ]
+    assert owners == ["", "Ada", "t", "t"]
+
+
+@pytest.mark.parametrize("path", ["@evil.example/x", ":81/x", ".evil.example/x", "", "*", "http://evil.example/x"])
+def test_a_path_names_no_other_host(path: str) -> None:
+    with pytest.raises(InvalidInput, match="leads out"):
+        below("https://h", path)
+
+
+def test_a_length_beside_a_coding_that_overrules_it_goes_no_further() -> None:
+    both = [(b"Transfer-Encoding", b"chunked"), (b"Content-Length", b"5"), (b"Accept", b"*/*")]
+    assert forwarded(both) == [(b"accept", b"*/*")]
 
 
 # ---- where it goes ---------------------------------------------------------------------------------------------
