@@ -41,7 +41,8 @@ def listed(memory: Memory) -> list[types.Resource]:
         types.Resource(
             name=answers.plain(scene.scene),
             uri=f"{base}/scenes/{quote(scene.scene, safe='')}",
-            description=answers.plain(scene.summary) or f"{scene.cells} facts.",
+            # No summary: clients tell a model what describes resources as if it were this program's own words.
+            description=f"A topic with {scene.cells} facts, and its summary.",
             mime_type=_TEXT,
         )
         for scene in _scenes(memory)

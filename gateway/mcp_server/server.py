@@ -17,7 +17,7 @@ from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 
 from mnemolog.gateway.cli.telling import shown
-from mnemolog.gateway.http.tokens import ANYBODY
+from mnemolog.gateway.http.access import caller_of
 from mnemolog.gateway.mcp_server import failures, resources
 from mnemolog.gateway.mcp_server.caller import Caller
 from mnemolog.gateway.mcp_server.schemas import schema_of
@@ -147,9 +147,9 @@ class MemoryServer:
 
     def _caller_of(self, asked: Asked) -> Caller:
         """Who calls: over HTTP the one whose token the door has checked."""
-        state = getattr(asked.request, "state", None)
-        token = getattr(state, "caller", None) or ANYBODY
-        return msgspec.structs.replace(self._caller, token=token)
+        if asked.request is None:
+            return self._caller
+        return msgspec.structs.replace(self._caller, token=caller_of(asked.request))
 
 
 def described(tool: Tool) -> types.Tool:

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from mnemolog.gateway.http.access import Access, require
 from mnemolog.gateway.http.guard import Guard
 from mnemolog.gateway.http.options import HttpOptions
+from mnemolog.gateway.http.problems import METHOD_NOT_ALLOWED, Refused
 from mnemolog.gateway.http.rates import Rates
 from mnemolog.gateway.http.tokens import TokenFile
 
@@ -21,7 +22,11 @@ MOST_BODY_BYTES = 4 * 1024 * 1024
 
 
 class _OfSpace:
-    """Lets those through whose token is of a space."""
+    """Lets those through whose token is of a space, and of their requests those that have an answer.
+
+    Where every request stands alone there is nothing to be sent by itself: a stream for that (GET) would be held open
+    for ever, also when its token is revoked.
+    """
 
     def __init__(self, app: ASGIApp, space: str) -> None:
         self._app = app
@@ -30,6 +35,8 @@ class _OfSpace:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             require(HTTPConnection(scope), "read", self._space)
+            if scope["path"] == PATH and scope["method"] != "POST":
+                raise Refused(METHOD_NOT_ALLOWED, headers={"Allow": "POST"})
         await self._app(scope, receive, send)
 
 

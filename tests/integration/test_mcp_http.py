@@ -124,6 +124,22 @@ def test_pages_of_other_sites_and_other_names_of_the_server_are_refused(url: str
     assert post(url, LIST, **bearer, Host="localhost").status_code == 200
 
 
+def test_no_stream_is_held_open_for_what_is_never_sent(url: str, secrets: dict[str, str]) -> None:
+    bearer = {"Authorization": f"Bearer {secrets['read']}", "Accept": "application/json, text/event-stream"}
+    for method in ("GET", "DELETE", "PUT"):
+        refused = httpx2.request(method, url, headers=bearer, timeout=5)
+        assert (refused.status_code, refused.headers["allow"]) == (405, "POST")
+
+
+async def test_a_token_that_is_bound_to_no_speaker_has_nothing_remembered(told: Memory, url: str) -> None:
+    secret = token(told, "model", "write", "default", role="assistant")
+    async with over_http(url, secret) as asking:
+        assert "no speaker" in await asking.refusal("remember", text="I pay for Ada.", speaker="Ada")
+        assert "begin with 'model:'" in await asking.refusal(
+            "publish", role="assistant", content="Hi.", event_id="turn-0123"
+        )
+
+
 def test_bodies_that_are_no_messages_are_refused_and_the_next_is_answered(url: str, secrets: dict[str, str]) -> None:
     bearer = {"Authorization": f"Bearer {secrets['read']}"}
     for body in ("no json", b"\xff\xfe", "[]", "17", "{}", '{"jsonrpc": "1.0"}', "[" * 100_000):
