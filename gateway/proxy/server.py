@@ -7,16 +7,22 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from mnemolog.gateway.http.connections import HEAD_S, Connection, most_connections
 from mnemolog.gateway.proxy.upstream import UpstreamBroke
 
 log = logging.getLogger("mnemolog.proxy")
 
 _MOST_AT_ONCE = 1_000
+_MOST_HEADER_BYTES = 64 * 1024
+#: An upload to the upstream may take so long.
+_BODY_S = 600.0
 
 
 class _Server(uvicorn.Server):
@@ -53,8 +59,12 @@ def serve(app: ASGIApp, listener: socket.socket, drain_s: float, ready: Callable
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     logging.getLogger("uvicorn.error").addFilter(_is_ours_to_tell)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    protocol: Any = partial(Connection, head_s=HEAD_S, body_s=_BODY_S, most=most_connections())
     config = uvicorn.Config(
         app,
+        # Over the parser that bounds what it holds of a request that is not complete; the one in C does not.
+        http=protocol,
+        h11_max_incomplete_event_size=_MOST_HEADER_BYTES,
         log_config=None,
         access_log=False,
         lifespan="on",

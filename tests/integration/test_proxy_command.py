@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx2
@@ -111,3 +112,16 @@ def test_what_it_is_told_wrongly_is_refused(memory: Memory) -> None:
     with Upstream() as upstream:
         port = str(upstream.port)
         assert "in use" in memory.run("proxy", "--upstream", "http://u", "--port", port, status=1).stderr
+
+
+def test_headers_without_an_end_are_not_held_in_memory(memory: Memory) -> None:
+    with Upstream() as upstream, proxied(memory, upstream) as (_, url):
+        address = ("127.0.0.1", int(url.split(":")[2].partition("/")[0]))
+        with socket.create_connection(address, timeout=10) as client:
+            client.sendall(b"GET /v1/models HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Long: ")
+            with suppress(ConnectionResetError, BrokenPipeError):
+                for _ in range(1_000):
+                    client.sendall(b"x" * 1_000)
+                assert client.recv(12) == b"HTTP/1.1 400"
+            assert httpx2.get(f"{url}/models").status_code == 200
+        assert len(upstream.asked) == 1
