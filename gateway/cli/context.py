@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -134,6 +134,12 @@ def _plain(value: object) -> Any:
 def print_answer(answer: object) -> None:
     """The JSON of an answer of the memory, on one line."""
     sys.stdout.write(msgspec.json.encode(answer).decode("utf-8") + "\n")
+
+
+def say_if_none(found: Sized, text: str) -> None:
+    """Says on standard error that there is nothing to list, where there is nothing."""
+    if not found:
+        click.echo(text, err=True)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from mnemolog.gateway.cli.context import POSITION, Context, json_option, pass_context, print_json
+from mnemolog.gateway.cli.context import POSITION, Context, json_option, pass_context, print_json, say_if_none
 from mnemolog.gateway.cli.telling import short, shown
 from mnemolog.producers import Producer
 from mnemolog.projections import dead_letters as letters
@@ -44,6 +44,7 @@ def list_(context: Context, everything: bool, as_json: bool) -> None:  # noqa: F
     if as_json:
         print_json([_summary(letter) for letter in found])
         return
+    say_if_none(found, "there are no dead letters" if everything else "no entry is parked")
     for letter in found:
         click.echo(f"{letter.position}  {letter.state:9} {letter.reason}: {short(letter.detail, 100)}")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from mnemolog.gateway.cli.context import TIME, Context, json_option, pass_context, print_answer
+from mnemolog.gateway.cli.context import TIME, Context, json_option, pass_context, print_answer, say_if_none
 from mnemolog.gateway.cli.facts import as_line
 from mnemolog.gateway.cli.placing import place_of
 from mnemolog.gateway.cli.telling import day, short
@@ -57,6 +57,7 @@ def entities(context: Context, as_json: bool) -> None:  # noqa: FBT001
     if as_json:
         print_answer(found)
         return
+    say_if_none(found, "no names: they come with facts")
     for one in found:
         click.echo(_named(one))
 

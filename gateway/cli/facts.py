@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from mnemolog.gateway.cli.axes import axes_of, time_options
-from mnemolog.gateway.cli.context import Context, json_option, pass_context, print_answer
+from mnemolog.gateway.cli.context import Context, json_option, pass_context, print_answer, say_if_none
 from mnemolog.gateway.cli.placing import place_of
 from mnemolog.gateway.cli.telling import day, short
 from mnemolog.gateway.memory import facts as telling
@@ -46,11 +46,14 @@ def facts(context: Context, /, everything: bool, as_json: bool, scene: str | Non
     mnemolog facts --scene career
     mnemolog facts --all --as-of 2026-03-09T00:00:00Z --json
     """
+    axes = axes_of(given)
     with place_of(context) as place:
-        found = telling.facts(place, axes_of(given), everything=everything, scene=scene)
+        found = telling.facts(place, axes, everything=everything, scene=scene)
     if as_json:
         print_answer(found)
         return
+    is_narrowed = scene is not None or axes.is_past
+    say_if_none(found, "no such facts" if is_narrowed else "no facts: talk becomes facts when its window closes")
     for fact in found:
         click.echo(as_line(fact))
 
@@ -74,6 +77,7 @@ def scenes(context: Context, /, as_json: bool, **given: Any) -> None:  # noqa: F
     if as_json:
         print_answer(found)
         return
+    say_if_none(found, "no topics: they come with facts")
     for scene in found:
         stale = ", summary is stale" if scene.stale else ""
         click.echo(f"{short(scene.scene)}  ({scene.cells} facts, changed {day(scene.updated_at)}{stale})")

@@ -42,7 +42,7 @@ Times are ISO 8601 with an offset (2026-03-09T10:00:00+01:00), UTC milliseconds,
 #: The modules beside this one, and the commands in the COMMANDS of each.
 _COMMANDS_OF: dict[str, tuple[str, ...]] = {
     "running": ("up", "ingest", "wait"),
-    "publishing": ("publish",),
+    "publishing": ("publish", "close"),
     "importing": ("import",),
     "recalling": ("recall",),
     "recalls": ("recalls",),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from mnemolog.gateway.cli.context import Context, json_option, pass_context, print_answer
+from mnemolog.gateway.cli.context import Context, json_option, pass_context, print_answer, say_if_none
 from mnemolog.gateway.cli.facts import as_line
 from mnemolog.gateway.cli.forgetting import is_agreed, tell_forgotten, tell_near
 from mnemolog.gateway.cli.placing import place_of
@@ -40,6 +40,7 @@ def list_(context: Context, everything: bool, as_json: bool) -> None:  # noqa: F
     if as_json:
         print_answer([asked.answer() for asked in found])
         return
+    say_if_none(found, "there are no requests" if everything else "no request waits for you")
     for asked in found:
         one = asked.request
         click.echo(

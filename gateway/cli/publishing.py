@@ -1,4 +1,4 @@
-"""The command that puts one message on the log: publish."""
+"""Commands that put what is said on the log: publish, close."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Any, cast
 import click
 import msgspec
 
-from mnemolog.gateway.cli.context import TIME, Context, json_option, pass_context, print_json
+from mnemolog.gateway.cli.context import TIME, Context, json_option, pass_context, print_answer, print_json
 from mnemolog.gateway.cli.lifting import force_option, lifted
+from mnemolog.gateway.cli.placing import place_of
 from mnemolog.gateway.cli.spooling import producer_with, spool_options
+from mnemolog.gateway.memory.publishing import close_session
 from mnemolog.schema.errors import InvalidInput
 from mnemolog.schema.events import ROLES, Role
 
@@ -67,6 +69,27 @@ def publish(
         click.echo(f"{published.event_id} at {published.position}")
 
 
+@click.command()
+@click.argument("session")
+@click.option("--at", type=TIME, help="When it was over; now unless given.")
+@json_option
+@pass_context
+def close(context: Context, session: str, at: int | None, as_json: bool) -> None:  # noqa: FBT001
+    """Say that a session is over, so that its facts need not wait until it has been quiet for a while.
+
+    What is said in it later is remembered all the same.
+
+    \b
+    mnemolog close monday
+    """
+    with place_of(context) as place:
+        closed = close_session(place, session, occurred_at=at)
+    if as_json:
+        print_answer(closed)
+    else:
+        click.echo(f"{closed.event_id} at {closed.position}")
+
+
 def _metadata(text: str | None) -> dict[str, Any] | None:
     if text is None:
         return None
@@ -76,4 +99,4 @@ def _metadata(text: str | None) -> dict[str, Any] | None:
         raise InvalidInput(f"--metadata is not a JSON object: {error}") from None
 
 
-COMMANDS = (publish,)
+COMMANDS = (publish, close)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from mnemolog.gateway.cli.context import TIME, Context, json_option, pass_context, print_json, progress_bar
+from mnemolog.gateway.cli.context import TIME, Context, json_option, pass_context, print_json, progress_bar, say_if_none
 from mnemolog.gateway.cli.telling import as_object, short, shown
 from mnemolog.projections import recalls as recall_log
 from mnemolog.projections.connection import read_transaction
@@ -55,6 +55,7 @@ def list_(context: Context, /, limit: int, as_json: bool, **given: Any) -> None:
     if as_json:
         print_json([_as_object(one) for one in found])
         return
+    say_if_none(found, "no such recall is recorded")
     for one in found:
         told = f"{len(one.lines)} line{'' if len(one.lines) == 1 else 's'}"
         click.echo(f"{one.recall_id}  {show_time(one.asked_at)}  {one.kind:7}  {told:>8}  {short(_question(one))}")

@@ -7,7 +7,7 @@ from typing import Any
 import click
 import msgspec
 
-from mnemolog.gateway.cli.context import TIME, Context, json_option, now_ms, pass_context, print_json
+from mnemolog.gateway.cli.context import TIME, Context, json_option, now_ms, pass_context, print_json, say_if_none
 from mnemolog.gateway.cli.telling import shown
 from mnemolog.gateway.http.tokens import ALL_SPACES, SCOPES, Scope, Token, TokenFile
 from mnemolog.schema.errors import InvalidInput
@@ -104,6 +104,7 @@ def list_(context: Context, as_json: bool) -> None:  # noqa: FBT001
     if as_json:
         print_json([_as_object(one) for one in found])
         return
+    say_if_none(found, "there is no token: make one with `mnemolog token add NAME --space SPACE`")
     for one in found:
         click.echo(_as_line(one))
 

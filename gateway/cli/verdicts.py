@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from mnemolog.gateway.cli.context import Context, json_option, pass_context, print_answer
+from mnemolog.gateway.cli.context import Context, json_option, pass_context, print_answer, say_if_none
 from mnemolog.gateway.cli.placing import place_of
 from mnemolog.gateway.cli.requesting import manner, no_wait_option, tell
 from mnemolog.gateway.cli.telling import short
@@ -39,6 +39,7 @@ def list_(context: Context, everything: bool, as_json: bool) -> None:  # noqa: F
     if as_json:
         print_answer(found)
         return
+    say_if_none(found, "there are no verdicts" if everything else "no verdict waits for you")
     for pair in found:
         click.echo(f"{pair.state:9} {pair.ruling} ({pair.judge}{': ' + pair.kind if pair.kind else ''})")
         click.echo(f"    {pair.first}  {short(pair.first_content)}")

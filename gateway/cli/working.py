@@ -13,7 +13,7 @@ import click
 import redis
 
 from mnemolog.gateway import logs
-from mnemolog.gateway.cli.context import Context, json_option, pass_context, print_json
+from mnemolog.gateway.cli.context import Context, json_option, pass_context, print_json, say_if_none
 from mnemolog.gateway.cli.telling import shown
 from mnemolog.producers import Producer
 from mnemolog.projections import jobs as work
@@ -117,6 +117,7 @@ def list_(context: Context, everything: bool, kind: str | None, as_json: bool) -
     if as_json:
         print_json([_summary(job, told) for job in found])
         return
+    say_if_none(found, "there are no such jobs" if everything else "no job is due or has failed")
     for job in found:
         error = _summary(job, told)["last_error"] or ""
         click.echo(

@@ -130,6 +130,24 @@ def test_what_is_recalled_now_is_reinforced_and_nothing_else_is(ada: Memory) -> 
 # ---- changing ----------------------------------------------------------------------------------------------------
 
 
+def test_what_was_said_is_a_fact_as_soon_as_its_session_is_closed(memory: Memory) -> None:
+    with memory.up():
+        memory.run("publish", "I prefer Rust.", "--role", "user", "--session", "a", "--speaker", "Ada")
+        memory.run("wait")
+        nothing = memory.run("facts")
+        assert (nothing.stdout, "when its window closes" in nothing.stderr) == ("", True)
+        memory.run("close", "a")
+        memory.run("wait")
+        assert "prefers Rust" in memory.run("facts").stdout
+
+
+@pytest.mark.parametrize("command", ["verdicts", "requests", "dead-letters", "jobs", "token"])
+def test_a_list_says_that_it_is_empty(ada: Memory, command: str) -> None:
+    listed = ada.run(command, "list")
+    assert listed.stdout == ""
+    assert len(listed.stderr.splitlines()) == 1
+
+
 def test_what_is_remembered_is_a_fact_at_once(ada: Memory) -> None:
     done = ada.run("remember", "My locker is number 17.", "--speaker", "Ada")
     assert "Ada's locker is number 17" in done.stdout
