@@ -123,12 +123,15 @@ class Spool:
         """
         with _locked(self._drain_lock, wait=True):
             self.damaged.unlink(missing_ok=True)
+            if self.is_empty():
+                self.path.with_suffix(".new").unlink(missing_ok=True)
+                return 0
             with self._opened() as file:
                 lines = list(file.lines(file.waiting))
                 whole = [line for line in lines if _is_whole(line)]
                 kept = [line for line in whole if not unwanted(line[_CHECKSUM_BYTES:-1])]
-                if len(kept) < len(lines):
-                    file.hold(b"".join(kept))
+                # Also where all are kept: what was published already stands before them.
+                file.hold(b"".join(kept))
                 return len(whole) - len(kept)
 
     def _first(self) -> list[bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -73,9 +74,16 @@ def erase(
         return
     what, name = _wanted(given)
     with context.reader() as connection, read_transaction(connection):
-        found = preview(connection, context.settings, what, name)
         salt = str(connection.execute("SELECT salt FROM space").get)
-        hashed = hash_of(connection, what, name)
+        asked = Asked(what, hash_of(connection, what, name), END)
+        discard = partial(_discard, context, spool, Matching(salt, [asked]))
+        try:
+            found = preview(connection, context.settings, what, name)
+        except InvalidInput:
+            # What was never published may wait all the same.
+            if dry_run or not yes or not discard():
+                raise
+            return
     if not as_json:
         _show(found)
     if dry_run:
@@ -84,10 +92,8 @@ def erase(
         return
     if not yes and not (not as_json and click.confirm("Erase this for good?", default=False, err=True)):
         raise InvalidInput("nothing was erased: it takes --yes, or a yes")
-    discarded = _discard(context, spool, Matching(salt, [Asked(what, hashed, END)]))
-    receipt = _carried_out(context, ErasureRequested(what=what, hash=hashed))
-    if not as_json and discarded:
-        click.echo(f"{discarded} events that waited in the spool {spool} were taken away")
+    discard()
+    receipt = _carried_out(context, ErasureRequested(what=what, hash=asked.hash))
     _tell([receipt], as_json=as_json)
 
 
@@ -109,7 +115,10 @@ def _discard(context: Context, spool: Path | None, matching: Matching) -> int:
         except (Undecodable, NewerEvent):
             return matching.names_bytes(Position(0, 0), body)
 
-    return Spool(spool, context.settings.space).discard(unwanted)
+    discarded = Spool(spool, context.settings.space).discard(unwanted)
+    if discarded:
+        click.echo(f"{discarded} events that waited in the spool {spool} were taken away", err=True)
+    return discarded
 
 
 # ---- asking for it -----------------------------------------------------------------------------------------------
