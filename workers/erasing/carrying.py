@@ -23,6 +23,7 @@ from mnemolog.schema import archive, rewriting
 from mnemolog.schema.archive import ArchiveWriter, Entry
 from mnemolog.schema.codec import encode
 from mnemolog.schema.controls import EntryErased, ErasureRequested, erased_id, salted
+from mnemolog.schema.endpoint import RedisFolder
 from mnemolog.schema.errors import LogUnavailable, NewerEvent, Undecodable
 from mnemolog.schema.events import Event, SpaceCreated
 from mnemolog.schema.ids import MAX_STREAM_PART, START, Position
@@ -207,12 +208,9 @@ class _Carrying:
         plans.remove_copies(self._settings)
         # Set before Redis is cleaned: what is put there from now on is cleaned away then.
         plans.clean_at(self._settings, (*cleanings(self._settings), _now() + AGAIN_MS))
-        left = self._cleaning().clean(self._holder.connection)
+        left = _cleaning(self._holder).clean(self._holder.connection)
         plans.finish(self._settings, self._receipts(left, time.monotonic() - began))
         log.info("space %s: %d entries were erased", self._settings.space, self._plan.head.erased.entries)
-
-    def _cleaning(self) -> Cleaning:
-        return Cleaning(self._holder.stream.client, self._settings.space, lambda: self._holder.working(0))
 
     def _rewrite_log(self) -> None:
         rewriting.rewrite(self._settings.archive, self._plan.bodies, lambda: self._holder.working(0))
@@ -311,8 +309,16 @@ def clean_if_due(holder: Holder, *, ending: bool = False) -> None:
         return
     begin_stream(holder)
     shutil.rmtree(holder.settings.folder / "known", ignore_errors=True)
-    Cleaning(holder.stream.client, holder.settings.space, lambda: holder.working(0)).clean(holder.connection)
+    _cleaning(holder).clean(holder.connection)
     plans.clean_at(holder.settings, tuple(moment for moment in due if moment > now))
+
+
+def _cleaning(holder: Holder) -> Cleaning:
+    client = holder.stream.client
+    own = RedisFolder(holder.settings.data)
+    record = own.record()
+    is_own = record is not None and client.connection_pool.connection_kwargs.get("path") == record.socket
+    return Cleaning(client, holder.settings.space, lambda: holder.working(0), own if is_own else None)
 
 
 def clean_soon(settings: Settings) -> None:

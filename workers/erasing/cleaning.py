@@ -10,7 +10,7 @@ import apsw
 import redis
 
 from mnemolog.schema import keys
-from mnemolog.schema.endpoint import translate
+from mnemolog.schema.endpoint import RedisFolder, translate
 from mnemolog.schema.errors import LogRefused, LogUnavailable
 from mnemolog.workers.jobs.queue import job_keys
 
@@ -25,11 +25,16 @@ _DUE = "SELECT 1 FROM jobs WHERE job_key = ? AND generation = ? AND state = 'due
 class Cleaning:
     """Cleans the keys of one space, and Redis' files. `tick` is called while Redis works.
 
+    `folder` is where a server of our own has its files, which saves no dumps.
+
     Every method raises LogUnavailable, LogFull or LogRefused for what Redis or the way to it does.
     """
 
-    def __init__(self, client: redis.Redis, space: str, tick: Callable[[], None]) -> None:
+    def __init__(
+        self, client: redis.Redis, space: str, tick: Callable[[], None], folder: RedisFolder | None = None
+    ) -> None:
         self._client = client
+        self._folder = folder
         self._space = space
         self._tick = tick
 
@@ -62,15 +67,19 @@ class Cleaning:
         try:
             if int(self._info()["aof_enabled"]):
                 self._run("BGREWRITEAOF", _AOF_FLAGS, "aof_last_bgrewrite_status")
-            if self._saves():
+            if self._folder is None:
+                # Also where it saves none by itself: somebody may have had it save one.
                 self._run("BGSAVE", ("rdb_bgsave_in_progress",), "rdb_last_bgsave_status")
         except LogRefused as error:
-            return f"Redis' own files: {error}. Have an administrator run BGREWRITEAOF, and BGSAVE where it saves dumps"
+            return f"Redis' own files: {error}. Have an administrator run BGREWRITEAOF and BGSAVE"
+        if self._folder is not None:
+            self._remove_dumps(self._folder)
         return ""
 
-    def _saves(self) -> bool:
-        found: dict[str, str] = self._do("CONFIG GET", "save")
-        return any(found.values())
+    def _remove_dumps(self, folder: RedisFolder) -> None:
+        """Removes dumps, and what servers that were killed left half written. Nothing is being written now."""
+        for path in (*folder.path.glob("temp-*"), *folder.path.glob("dump*.rdb")):
+            path.unlink(missing_ok=True)
 
     def _run(self, command: str, flags: tuple[str, ...], status: str) -> None:
         """Runs a command that works in the background, once more where it was at it already; waits until it is done."""

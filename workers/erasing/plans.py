@@ -7,8 +7,10 @@ erasing/MS-SEQ.json    the receipt of the erasure that was asked for at that pos
 
 from __future__ import annotations
 
+import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import msgspec
 
@@ -129,10 +131,25 @@ def remove_copies(settings: Settings) -> None:
     """Deletes every file of a space but its file, its archive and what is kept of erasures.
 
     Snapshots, side files of questions, a shadow, what interrupted work left: who is at work on one of them loses it.
+    So does what moving the space from and to this machine left in the data folder.
     """
     for name in ("snapshots", "known", "shadow"):
         shutil.rmtree(settings.folder / name, ignore_errors=True)
     live = {settings.file.name + suffix for suffix in ("", "-wal", "-shm")}
-    for path in [*settings.folder.glob("*.db*"), *settings.archive.glob("*.tmp")]:
-        if path.name not in live and path.is_file():
+    found = [*settings.folder.glob("*.db*"), *settings.folder.glob("*.tmp"), *settings.archive.glob("*.tmp")]
+    for path in [*found, *_moved(settings)]:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name not in live:
             path.unlink(missing_ok=True)
+
+
+def _moved(settings: Settings) -> Iterator[Path]:
+    """Bundles for other machines, folders that were set aside, and what an interrupted import left."""
+    space = re.escape(settings.space)
+    for folder, names in (
+        (settings.data / "moving", rf"\.?{space}-\d+\.tar(\.\d+\.partial)?"),
+        (settings.folder.parent, rf"\.was-{space}-\d+(\.\d+)?|\.importing-{space}-\d+"),
+    ):
+        if folder.is_dir():
+            yield from (path for path in folder.iterdir() if re.fullmatch(names, path.name))
