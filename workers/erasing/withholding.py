@@ -1,6 +1,7 @@
 """Withholding: what was erased and comes again is not taken, nor what a worker made of it meanwhile.
 
-It is on the stream by then, so its place on the log is kept, by a stub that goes into the archive instead of it.
+Nor is what was recalled before and is recorded afterwards. It is on the stream by then, so its place on the log is kept,
+by a stub, or by what is left of it, that goes into the archive instead.
 """
 
 from __future__ import annotations
@@ -12,13 +13,18 @@ import apsw
 from mnemolog.schema.archive import Entry
 from mnemolog.schema.codec import decode, encode
 from mnemolog.schema.controls import EntryErased, ErasureLifted, ErasureRequested, erased_id, salted
-from mnemolog.schema.events import Event
+from mnemolog.schema.events import Event, Payload
 from mnemolog.schema.ids import Position
 from mnemolog.schema.outcomes import Outcome
+from mnemolog.schema.recalls import Answer
+from mnemolog.schema.requests import NodesRecalled
+from mnemolog.workers.erasing.recalled import without_words
 from mnemolog.workers.fold.erased import ERASED
 from mnemolog.workers.writer.batches import Decoded
 
 _TOMBSTONE = "SELECT 1 FROM erased_events WHERE hash = ?"
+_ERASED_SINCE = "SELECT 1 FROM events WHERE (ms, seq) > (?, ?) AND type = ? LIMIT 1"
+_NODE = "SELECT 1 FROM nodes WHERE node_id = ?"
 _JOB = "SELECT state, reason FROM jobs WHERE job_key = ? AND generation = ?"
 
 
@@ -60,6 +66,9 @@ def admitted(connection: apsw.Connection, decoded: Sequence[Decoded], archived: 
             elif (name not in lifted and _is_tombstone(connection, name)) or _is_late(connection, event):
                 found.append(_stub(entry, event, name))
                 continue
+            elif isinstance(event.payload, NodesRecalled) and (left := _left(connection, event.payload)):
+                found.append(_rewritten(entry, event, left))
+                continue
         found.append((entry, event))
     return found
 
@@ -74,6 +83,29 @@ def _is_late(connection: apsw.Connection, event: Event) -> bool:
         return False
     job = connection.execute(_JOB, (event.payload.job_key, event.payload.generation)).get
     return job is None or job == ("void", ERASED)
+
+
+def _left(connection: apsw.Connection, payload: NodesRecalled) -> NodesRecalled | None:
+    """What is left of recalls that were made before something was erased and recorded afterwards; None for all of it.
+
+    Facts are known by their ids, also in recalls of which nothing says what was read.
+    """
+
+    def is_there(node_id: str) -> bool:
+        return bool(connection.execute(_NODE, (node_id,)).get)
+
+    def is_from_before(answer: Answer) -> bool:
+        return bool(connection.execute(_ERASED_SINCE, (*answer.position, ErasureRequested.TYPE)).get)
+
+    recalls = [(at, tuple(filter(is_there, nodes))) for at, nodes in payload.recalls]
+    answers = tuple(without_words(one) if is_from_before(one) else one for one in payload.answers)
+    left = NodesRecalled(recalls=tuple((at, nodes) for at, nodes in recalls if nodes), answers=answers)
+    return None if left == payload else left
+
+
+def _rewritten(entry: Entry, event: Event, payload: Payload) -> Decoded:
+    body = encode(event.id, event.at, payload)
+    return Entry(entry.position, body), decode(body)
 
 
 def _stub(entry: Entry, event: Event, name: str) -> Decoded:
