@@ -86,8 +86,18 @@ def leaves(desk: Desk, server: RedisServer, *words: str) -> list[str]:
 
 def reopened(desk: Desk) -> None:
     """Another writer takes over, as after a kill."""
+    let_go(desk)
+    taken(desk)
+
+
+def let_go(desk: Desk) -> None:
+    """The writer ends."""
     desk.dispatcher.close()
     desk.writer.close()
+
+
+def taken(desk: Desk) -> None:
+    """Another writer takes the space."""
     again = Desk(desk.client, desk.url, desk.settings.data)
     desk.writer, desk.dispatcher = again.writer, again.dispatcher
 

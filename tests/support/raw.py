@@ -29,7 +29,10 @@ def found_in(folders: Iterable[Path], client: redis_py.Redis, words: Sequence[st
 def _forms(word: str) -> set[bytes]:
     escaped = json.dumps(word)[1:-1]
     upper = re.sub(r"\\u(....)", lambda found: "\\u" + found[1].upper(), escaped)
-    return {form.encode() for form in (word, word.casefold(), escaped, upper)} | {word.encode("utf-16-le")}
+    texts = {word, word.casefold(), escaped, upper}
+    # JSON in a text of JSON.
+    texts |= {text.replace("\\", "\\\\") for text in texts}
+    return {text.encode() for text in texts} | {word.encode("utf-16-le")}
 
 
 def _files(folders: Iterable[Path]) -> Iterator[tuple[str, bytes]]:

@@ -21,12 +21,14 @@ _REQUEST = ErasureRequested.TYPE.encode("ascii")
 class Found(msgspec.Struct, kw_only=True):
     """What a reading of the log found.
 
-    `erased` are the events that are named, `unreadable` what is named and no event; `others` is all else but kept
-    messages. `events` and `nodes` are the ids of erased messages and statements, `places` where each first stood.
+    `erased` are the events that are named, `unreadable` what is named and no event, `unknown` what is neither; `others`
+    is all else but kept messages. `events` and `nodes` are the ids of erased messages and statements, `places` where
+    each first stood.
     """
 
     erased: dict[Position, Event] = msgspec.field(default_factory=dict)
     unreadable: list[Position] = msgspec.field(default_factory=list)
+    unknown: list[Entry] = msgspec.field(default_factory=list)
     others: list[tuple[Position, Event]] = msgspec.field(default_factory=list)
     events: set[str] = msgspec.field(default_factory=set)
     nodes: set[str] = msgspec.field(default_factory=set)
@@ -68,6 +70,8 @@ def find(log: Iterable[Entry], matching: Matching, tick: Callable[[], None] = la
         if event is None:
             if matching.names_bytes(entry.position, entry.body):
                 found.unreadable.append(entry.position)
+            else:
+                found.unknown.append(entry)
         elif matching.names(entry.position, event):
             _take(found, entry.position, event)
         else:

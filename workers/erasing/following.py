@@ -1,19 +1,21 @@
 """Following: what was made from messages that are erased, and so goes with them or is made again from what is left.
 
 An extraction goes when one of them was in its window or may have been shown before it, or when it repeats what they
-said in words that its own messages do not have. Its facts go with it, and come again from the messages that are left;
-those that quote an erased message do not. Where erased facts may have been before an engine's eyes, its recorded reply
-goes, and what was understood of it stays.
+said in words that its own messages do not have, or has a word that stands in no message that is left. Its facts go with
+it, and come again from the messages that are left; those that quote an erased message do not. Where erased facts may
+have been before an engine's eyes, its recorded reply goes, and what was understood of it stays.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import apsw
 import msgspec
 
 from mnemolog.schema.cells import Cell
+from mnemolog.schema.events import Payload
 from mnemolog.schema.ids import Position
 from mnemolog.schema.outcomes import (
     CellsExtracted,
@@ -25,19 +27,33 @@ from mnemolog.schema.outcomes import (
 )
 from mnemolog.schema.requests import Statement
 from mnemolog.workers.erasing.finding import Found
-from mnemolog.workers.erasing.likeness import phrases, phrases_of
+from mnemolog.workers.erasing.likeness import phrases, phrases_of, words
 from mnemolog.workers.erasing.reach import Job, Reach, jobs_of
 from mnemolog.workers.fold.cells import cell_id
 
+_SAID = "SELECT node_id, content, speaker FROM nodes WHERE type = 'episodic'"
+
 #: What is left of why a job failed: the reason may quote a reply.
 REASON = "erased"
+
+
+def _texts_of(outcome: CellsExtracted) -> Iterable[str]:
+    """What an extraction says in words, but for what it quotes."""
+    for wish in outcome.forget:
+        yield from (wish.words, wish.subject)
+    for item in outcome.cells:
+        cell = item.cell
+        texts = (cell.content, cell.subject, cell.scene, cell.slot, cell.object, cell.stated_by, cell.ends, cell.scope)
+        yield from (text for text in texts if text)
+        yield from (mention.name for mention in (*cell.entities, *item.entities))
 
 
 class Gone(msgspec.Struct, kw_only=True):
     """What goes with erased messages.
 
     `stubbed` are outcomes that go, `redacted` what is left of others; `facts` are the ids of all facts that go, `lost`
-    of those that do not come again; `scenes` are those that told them, `since` is when the first was there.
+    of those that do not come again; `scenes` are those that told them, `since` is when the first was there. `words`
+    stand in erased messages and in nothing that is left.
     """
 
     stubbed: set[Position] = msgspec.field(default_factory=set)
@@ -46,6 +62,7 @@ class Gone(msgspec.Struct, kw_only=True):
     lost: set[str] = msgspec.field(default_factory=set)
     windows: set[str] = msgspec.field(default_factory=set)
     phrases: set[tuple[str, ...]] = msgspec.field(default_factory=set)
+    words: set[str] = msgspec.field(default_factory=set)
     since: Position | None = None
 
     @property
@@ -53,11 +70,16 @@ class Gone(msgspec.Struct, kw_only=True):
         """The scenes that the facts belong to."""
         return {cell.scene for cell in self.facts.values()}
 
+    def tells(self, *texts: str | None) -> bool:
+        """Whether a word stands in some texts that can only be from erased messages."""
+        return any(text and not self.words.isdisjoint(words(text)) for text in texts)
+
 
 class Following:
     """Follows erased messages through the outcomes on the log; the file is that of the log before the erasure."""
 
     def __init__(self, connection: apsw.Connection, found: Found, asked_at: Position) -> None:
+        self._connection = connection
         self._found = found
         self._asked_at = asked_at
         self._jobs = jobs_of(connection)
@@ -70,13 +92,14 @@ class Following:
     def follow(self) -> Gone:
         """What goes with what was found."""
         outcomes = [(position, event.payload) for position, event in self._found.others]
+        self.gone.words |= self._own_words(outcomes)
         extracted = [(at, one) for at, one in outcomes if isinstance(one, CellsExtracted) and at > self._first]
         self._take_statements()
         shown = {at for at, one in extracted if self._was_shown(at, one)}
         for _, one in extracted:
             self._note_lost(one.cells)
         self.gone.phrases |= phrases_of(self._found.texts)
-        repeating = {at for at, one in extracted if at not in shown and any(map(self._repeats, one.cells))}
+        repeating = {at for at, one in extracted if at not in shown and self._is_repeating(one)}
         for at, one in extracted:
             if at in shown or at in repeating:
                 self._take(at, one)
@@ -113,6 +136,22 @@ class Following:
                 if cell.object:
                     self._values.add((cell.slot or "", cell.object.casefold()))
 
+    def _own_words(self, outcomes: Iterable[tuple[Position, Payload]]) -> set[str]:
+        """The words of erased messages that no message has that is left, nor an engine had by itself."""
+        own = set().union(*map(words, (*self._found.texts, *self._found.speakers)))
+        rows: Iterable[Any] = self._connection.execute(_SAID)
+        for node_id, content, speaker in rows:
+            if node_id not in self._found.nodes:
+                own -= words(content)
+                own -= words(speaker or "")
+        for at, one in outcomes:
+            if isinstance(one, CellsExtracted) and at < self._first:
+                own -= set().union(*(words(text) for text in _texts_of(one)))
+        return own
+
+    def _is_repeating(self, outcome: CellsExtracted) -> bool:
+        return any(map(self._repeats, outcome.cells)) or self.gone.tells(*_texts_of(outcome))
+
     def _repeats(self, item: ExtractedCell) -> bool:
         """Whether a cell says what was lost, and its own messages do not."""
         cell = item.cell
@@ -138,12 +177,25 @@ class Following:
     def _judge(self, position: Position, outcome: Outcome) -> None:
         """Says what becomes of an outcome that made none of the facts that go."""
         job = self._jobs.get(outcome.job_key)
-        if job is None or position > self._asked_at or self._is_about(job):
+        summary = outcome.summary if isinstance(outcome, SceneConsolidated) else ""
+        if job is None or position > self._asked_at or self._is_about(job) or self.gone.tells(summary):
             self.gone.stubbed.add(position)
-        elif self.gone.since is not None and position > self.gone.since:
-            left = self._left_of(outcome, job)
-            if left != outcome:
-                self.gone.redacted[position] = left
+            return
+        since = self.gone.since
+        left = self._left_of(outcome, job) if since is not None and position > since else outcome
+        left = self._without_words(left)
+        if left != outcome:
+            self.gone.redacted[position] = left
+
+    def _without_words(self, outcome: Outcome) -> Outcome:
+        """An outcome without a reply, or a reason, that has words of erased messages."""
+        refused = getattr(outcome, "refused", ())
+        if self.gone.tells(outcome.raw, *(why for _, why in refused)):
+            left: dict[str, Any] = {"raw": "", **({"refused": ()} if refused else {})}
+            outcome = msgspec.structs.replace(outcome, **left)
+        if isinstance(outcome, JobFailed) and self.gone.tells(outcome.reason):
+            return msgspec.structs.replace(outcome, reason=REASON)
+        return outcome
 
     def _is_about(self, job: Job) -> bool:
         if job.kind == "extract":

@@ -42,7 +42,7 @@ class Matching:
         """Whether one of them names an entry that is no event: by a text in it."""
         asked = [one for one in self._asked if position < one.before]
         return any(one.what == "space" for one in asked) or any(
-            self._hash(one.what, text) == one.hash for text in _texts(body) for one in asked
+            self._hash(one.what, text) == one.hash for text in texts_in(body) for one in asked
         )
 
     def names_session(self, position: Position, session: str) -> bool:
@@ -73,7 +73,7 @@ class Matching:
         return found
 
 
-def _texts(body: bytes) -> Iterator[str]:
+def texts_in(body: bytes) -> Iterator[str]:
     """The texts in what may have been JSON."""
     for token in _TOKEN.findall(body):
         try:

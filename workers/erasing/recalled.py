@@ -28,7 +28,9 @@ class Recalled:
         """What is left of an event, and the numbers of the answers that lost what they asked and told."""
         recalls = [(at, tuple(one for one in ids if one not in self._nodes)) for at, ids in payload.recalls]
         blank = [number for number, answer in enumerate(payload.answers) if self._leads_there(answer)]
-        answers = tuple(_blank(answer) if number in blank else answer for number, answer in enumerate(payload.answers))
+        answers = tuple(
+            without_words(answer) if number in blank else answer for number, answer in enumerate(payload.answers)
+        )
         kept = tuple((at, ids) for at, ids in recalls if ids)
         if kept == payload.recalls and not blank:
             return payload, []
@@ -40,10 +42,11 @@ class Recalled:
             or answer.options.get("asker") in self._askers
             or any(line.id in self._told for line in answer.lines)
             or not self._gone.phrases.isdisjoint(phrases(answer.query))
+            or self._gone.tells(answer.query)
         )
 
 
-def _blank(answer: Answer) -> Answer:
+def without_words(answer: Answer) -> Answer:
     """That something was asked, and when; answers are known by their number, so that none is left out."""
     return msgspec.structs.replace(
         answer,

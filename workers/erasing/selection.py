@@ -11,7 +11,7 @@ import msgspec
 
 from mnemolog.schema.archive import Entry
 from mnemolog.schema.codec import encode
-from mnemolog.schema.controls import EntryErased, erased_id
+from mnemolog.schema.controls import EntryErased, OutcomesVoided, erased_id
 from mnemolog.schema.events import Event, Payload, SessionClosed
 from mnemolog.schema.ids import MAX_STREAM_PART, Position
 from mnemolog.schema.outcomes import Outcome
@@ -31,7 +31,7 @@ from mnemolog.schema.requests import (
 )
 from mnemolog.workers.erasing.finding import Found, find
 from mnemolog.workers.erasing.following import Following, Gone
-from mnemolog.workers.erasing.matching import Asked, Matching
+from mnemolog.workers.erasing.matching import Asked, Matching, texts_in
 from mnemolog.workers.erasing.recalled import Recalled
 from mnemolog.workers.erasing.stubs import Stubs, cells_in
 
@@ -105,7 +105,8 @@ class _Selecting:
         }
 
     def selection(self) -> Selection:
-        for position in self._found.unreadable:
+        tainted = [entry.position for entry in self._found.unknown if self._is_made_of_it(entry.body)]
+        for position in (*self._found.unreadable, *tainted):
             self._bodies[position] = self._stubs.unreadable(position)
         for position, event in self._found.erased.items():
             self._bodies[position] = self._erased(position, event)
@@ -130,6 +131,11 @@ class _Selecting:
             requests=tuple(self._requests),
             others_said=sum(self._found.kept_beside.get(name, 0) for name in self._found.touched),
         )
+
+    def _is_made_of_it(self, body: bytes) -> bool:
+        """Whether an entry that is no event names an erased message, or has words that only those had."""
+        texts = set(texts_in(body))
+        return not self._found.events.isdisjoint(texts) or self._gone.tells(body.decode("utf-8", "replace"))
 
     # ---- what is erased ----------------------------------------------------------------------------------------
 
@@ -181,6 +187,12 @@ class _Selecting:
             return self._stubs.of(position, event)
         left = self._gone.redacted.get(position)
         return None if left is None else self._rewritten(event, left)
+
+    @_left.register
+    def _(self, payload: OutcomesVoided, position: Position, event: Event) -> bytes | None:
+        if not self._gone.tells(payload.reason):
+            return None
+        return self._rewritten(event, msgspec.structs.replace(payload, reason=""))
 
     @_left.register
     def _(self, payload: EntryErased, position: Position, event: Event) -> bytes | None:
