@@ -21,6 +21,7 @@ from machine import peak_rss_mb
 
 from mnemolog.producers import Producer
 from mnemolog.projections.connection import open_reader
+from mnemolog.schema import keys
 from mnemolog.schema.endpoint import log_client
 from mnemolog.schema.errors import SpaceNotFound
 from mnemolog.schema.settings import Settings
@@ -173,6 +174,8 @@ class Workbench:
             yield writer
         finally:
             writer.stop()
+            # The next run folds the same stream into a folder of its own.
+            self.client.delete(keys.home(settings.space))
 
     def published(self, nodes: int, name: str = "messages") -> Settings:
         """A space on whose stream that many messages stand, published once for all that need them."""
