@@ -1,7 +1,7 @@
 """Withholding: what was erased and comes again is not taken, nor what a worker made of it meanwhile.
 
-Nor is what was recalled before and is recorded afterwards. It is on the stream by then, so its place on the log is kept,
-by a stub, or by what is left of it, that goes into the archive instead.
+Nor is what was recalled before and is recorded afterwards. It is on the stream by then, so its place on the log is
+kept, by a stub, or by what is left of it, that goes into the archive instead.
 """
 
 from __future__ import annotations
