@@ -124,6 +124,7 @@ def promote(context: Context, force: bool, no_wait: bool, as_json: bool) -> None
             "all the same: they then stand among `mnemolog dead-letters list`"
         )
     with context.redis() as url, log_client(url) as client:
+        shadows.refuse_if_gone(context.settings, plan)
         position = promotion.promote(client, context.settings.space, found)
         last = Published(decode(found.bodies[-1]).id, position)
         done = await_folded(context.settings, context.stream(url), last, wait=not no_wait, timeout_s=TIMEOUT_S)

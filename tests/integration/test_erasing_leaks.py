@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,18 +27,22 @@ from support.erasing import (
 from support.jobs import Desk, Hired
 from support.raw import found_in
 from support.redis_server import RedisServer
-from support.stories import BEGIN_MS, append, said
+from support.stories import BEGIN_MS, SmallEmbedder, append, said
 
+from mnemolog.gateway.shadowing import Wish, make
 from mnemolog.producers.spool import Spool
 from mnemolog.schema.cells import Cell, Evidence, Mention
 from mnemolog.schema.codec import encode
 from mnemolog.schema.controls import OutcomesVoided
 from mnemolog.schema.endpoint import log_client
+from mnemolog.schema.errors import InvalidInput
 from mnemolog.schema.ids import Position, episode_id
+from mnemolog.schema.model_settings import ModelSettings
 from mnemolog.schema.outcomes import CellsExtracted, Engine, EntityKey, ExtractedCell
 from mnemolog.schema.recalls import Answer, AnswerLine, query_hash, text_digest
 from mnemolog.schema.requests import NodesRecalled
 from mnemolog.workers.erasing import carrying
+from mnemolog.workers.shadows import shadow as shadows
 
 LATER = BEGIN_MS + 96 * HOUR
 
@@ -311,3 +316,72 @@ def test_erase_takes_what_waits_in_a_spool_also_where_nothing_of_it_was_publishe
     with log_client(server.url) as client:
         assert found_in([folder, desk.settings.data, server.folder], client, [MARK, "Qwyrtle"]) == []
     taken(desk)
+
+
+# ---- shadows --------------------------------------------------------------------------------------------------------
+
+
+def shadow_of(desk: Desk, *, confirm: Any = lambda _: True, progress: Any = lambda _done, _of: None) -> Any:
+    return make(
+        desk.settings,
+        ModelSettings(),
+        SmallEmbedder(),
+        desk.client,
+        Wish(model="rules"),
+        confirm=confirm,
+        progress=progress,
+    )
+
+
+def test_a_shadow_that_was_planned_before_an_erasure_is_not_begun_after_it(desk: Desk, server: RedisServer) -> None:
+    def confirm(_: Any) -> bool:
+        erase(desk, "speaker", "Ben")
+        return True
+
+    with pytest.raises(InvalidInput, match="erased"):
+        shadow_of(desk, confirm=confirm)
+    assert leaves(desk, server, MARK) == []
+    desk.finish()
+    assert shadow_of(desk).jobs > 0
+
+
+def test_a_shadow_at_work_stops_when_something_is_erased(desk: Desk, server: RedisServer) -> None:
+    moments: list[int] = []
+
+    def progress(done: int, _: int) -> None:
+        moments.append(done)
+        if len(moments) == 1:
+            erase(desk, "speaker", "Ben")
+
+    with pytest.raises(InvalidInput, match="erased"):
+        shadow_of(desk, progress=progress)
+    assert len(moments) == 1
+    assert leaves(desk, server, MARK) == []
+    sound(desk)
+
+
+def test_a_shadow_that_is_being_built_when_something_is_erased_leaves_nothing(
+    desk: Desk, server: RedisServer, monkeypatch: Any
+) -> None:
+    built = shadows.folded_without
+
+    @contextmanager
+    def folded_without(*args: Any) -> Iterator[Any]:
+        with built(*args) as connection:
+            erase(desk, "speaker", "Ben")
+            yield connection
+
+    monkeypatch.setattr(shadows, "folded_without", folded_without)
+    with pytest.raises(InvalidInput, match="erased"):
+        shadow_of(desk)
+    assert leaves(desk, server, MARK) == []
+
+
+def test_a_shadow_from_before_an_erasure_is_not_promoted_after_it(desk: Desk) -> None:
+    shadow_of(desk)
+    plan = shadows.plan_of(desk.settings)
+    assert plan is not None
+    shadows.refuse_if_gone(desk.settings, plan)
+    erase(desk, "speaker", "Ben")
+    with pytest.raises(InvalidInput, match="erased"):
+        shadows.refuse_if_gone(desk.settings, plan)

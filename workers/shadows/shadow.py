@@ -16,7 +16,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from mnemolog.projections.spending import Spent
 from mnemolog.schema import archive
 from mnemolog.schema.archive import ArchiveWriter, Entry
 from mnemolog.schema.codec import decode, encode
+from mnemolog.schema.controls import ErasureRequested
 from mnemolog.schema.errors import InvalidInput
 from mnemolog.schema.events import Event, Payload
 from mnemolog.schema.ids import EventIds, Position
@@ -41,6 +42,8 @@ from mnemolog.workers.voids.trial import Live, folded_without, live, voiding
 from mnemolog.workers.writer.batches import Batches
 
 _ids = EventIds()
+
+_ERASED = f"SELECT 1 FROM events WHERE (ms, seq) > (?, ?) AND type = '{ErasureRequested.TYPE}' LIMIT 1"
 
 _ALL = "SELECT ms, seq, job_key FROM outcomes WHERE accepted ORDER BY ms, seq"
 _LAST = """
@@ -181,13 +184,34 @@ def planned(settings: Settings, model: str, prompts: tuple[str, ...], last: int 
     return plan, before
 
 
+def refuse_if_gone(settings: Settings, plan: Plan) -> None:
+    """Raises InvalidInput unless the shadow of this plan is there: what is erased is erased from shadows, too."""
+    if not folder_of(settings).exists() or plan_of(settings) != plan:
+        raise _gone(settings)
+
+
+def _gone(settings: Settings) -> InvalidInput:
+    return InvalidInput(
+        f"the shadow of space {settings.space!r} is gone: something was erased meanwhile, or it was dropped: make another"
+    )
+
+
+def _is_erased_since(settings: Settings, position: Position) -> bool:
+    with closing(open_reader(settings.file)) as connection:
+        return bool(connection.execute(_ERASED, position).get)
+
+
 def begin(settings: Settings, plan: Plan, before: Live) -> None:
-    """Begins a shadow."""
+    """Begins a shadow. Raises InvalidInput where something was erased since it was planned."""
     folder = folder_of(settings)
     folder.mkdir(mode=0o700, exist_ok=True)
     _write(folder / "before.json", before)
     # Last: with it, the shadow is there.
     _write(folder / "plan.json", plan)
+    # Afterwards: what is erased from now on is erased here, too.
+    if _is_erased_since(settings, plan.at):
+        shutil.rmtree(folder)
+        raise _gone(settings)
 
 
 def before_of(settings: Settings) -> Live:
@@ -197,8 +221,11 @@ def before_of(settings: Settings) -> Live:
 
 
 def finish(settings: Settings, report: Report) -> None:
-    """Keeps what a shadow found."""
-    _write(folder_of(settings) / "report.json", report)
+    """Keeps what a shadow found. Raises InvalidInput for one that is gone."""
+    try:
+        _write(folder_of(settings) / "report.json", report)
+    except FileNotFoundError:
+        raise _gone(settings) from None
 
 
 def appended(settings: Settings) -> list[Entry]:
@@ -207,10 +234,15 @@ def appended(settings: Settings) -> list[Entry]:
 
 
 class Shadow:
-    """A shadow's side file and its log. What is appended is folded at once."""
+    """A shadow's side file and its log. What is appended is folded at once.
+
+    Raises InvalidInput when it is gone, so that no engine is asked any more about what is erased.
+    """
 
     def __init__(self, settings: Settings, plan: Plan, connection: apsw.Connection) -> None:
+        refuse_if_gone(settings, plan)
         self.connection = connection
+        self._settings = settings
         self.space = settings.space
         self._batches = Batches(connection)
         self._log = ArchiveWriter(folder_of(settings) / "log")
@@ -223,7 +255,9 @@ class Shadow:
             self._end = entry.position
 
     def append(self, payload: Payload, event_id: str | None = None) -> None:
-        """Appends an event at the next position of the shadow's own, and folds it."""
+        """Appends an event at the next position of the shadow's own, and folds it. Raises InvalidInput."""
+        if not (folder_of(self._settings) / "plan.json").exists():
+            raise _gone(self._settings)
         self._end = Position(self._end.ms, self._end.seq + 1)
         entry = Entry(self._end, encode(event_id or _ids.mint(), self._end.ms, payload))
         self._log.append([entry])
