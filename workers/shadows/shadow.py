@@ -192,7 +192,7 @@ def refuse_if_gone(settings: Settings, plan: Plan) -> None:
 
 def _gone(settings: Settings) -> InvalidInput:
     return InvalidInput(
-        f"the shadow of space {settings.space!r} is gone: something was erased meanwhile, or it was dropped: make another"
+        f"the shadow of space {settings.space!r} is gone: something was erased, or it was dropped. Make another"
     )
 
 
