@@ -11,6 +11,7 @@ from starlette.requests import Request
 
 from mnemolog.gateway.http.operation import PositionText, Query
 from mnemolog.gateway.http.problems import INVALID, MALFORMED, NOT_JSON, TOO_LARGE, Refused
+from mnemolog.gateway.memory.axes import within_log
 from mnemolog.schema.errors import InvalidInput
 from mnemolog.schema.ids import Position
 
@@ -39,7 +40,7 @@ def _values(given: QueryParams, struct: type[Query]) -> dict[str, Any]:
 def position_of(text: str) -> Position:
     """The position that a header or a parameter names. Raises Refused for another text."""
     try:
-        return Position.parse(msgspec.convert(text, PositionText))
+        return within_log(Position.parse(msgspec.convert(text, PositionText)))
     except (msgspec.ValidationError, InvalidInput):
         raise Refused(INVALID, f"{text[:100]!r} is not a position: it looks like 1757000000000-0") from None
 

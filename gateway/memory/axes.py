@@ -9,6 +9,7 @@ from typing import TypedDict
 import msgspec
 
 from mnemolog.schema import times
+from mnemolog.schema.errors import InvalidInput
 from mnemolog.schema.ids import Position
 from mnemolog.schema.times import show
 
@@ -17,6 +18,8 @@ Time = int | str
 #: A moment is a time or a position of the log.
 Moment = int | Position
 
+#: The largest number that SQLite holds; Redis would take one twice as large.
+_MOST = 2**63 - 1
 _POSITION = re.compile(r"\s*\d+-\d+\s*")
 
 
@@ -80,10 +83,17 @@ def time_of(value: Time | None) -> int | None:
 
 
 def moment_of(value: Time | Position | None) -> Moment | None:
-    """The moment that a caller means. Raises InvalidTime for what is neither a time nor a position."""
+    """The moment that a caller means. Raises InvalidTime for what is neither a time nor a position, and InvalidInput."""
     if isinstance(value, str) and _POSITION.fullmatch(value):
-        return Position.parse(value.strip())
-    return value if isinstance(value, Position) else time_of(value)
+        return within_log(Position.parse(value.strip()))
+    return within_log(value) if isinstance(value, Position) else time_of(value)
+
+
+def within_log(position: Position) -> Position:
+    """The position itself, if a log and a file can have it. Raises InvalidInput."""
+    if max(position) > _MOST:
+        raise InvalidInput(f"{position} is no position that a log can have")
+    return position
 
 
 def axes_of(given: Times) -> Axes:

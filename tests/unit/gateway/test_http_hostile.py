@@ -166,3 +166,14 @@ def test_a_token_that_is_revoked_while_its_file_is_read_again_is_known_no_more(t
     TokenFile(tmp_path).revoke("web")
     TokenFile(tmp_path).add(msgspec.structs.replace(NOTE, speaker="guest"))
     assert not tokens.holds(held, 0)
+
+
+# ---- what is asked ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [2**63, 2**64, 10**20 - 1])
+@pytest.mark.parametrize("path", ["facts?known_at={}-1", "changes?since=1-0&until={}-1", "facts?wait=1-{}&wait_s=0"])
+async def test_a_position_that_no_log_can_have_is_refused_and_no_fault_of_the_server(
+    memories: Memories, path: str, number: int
+) -> None:
+    assert await kind_of(memories, OPEN, f"/v1/spaces/ada/{path.format(number)}") == "invalid-input"
