@@ -25,7 +25,8 @@ _OFFSET = re.compile(r"(?P<sign>[+-])(?P<hours>0\d|1[0-4]):(?P<minutes>[0-5]\d)"
 def from_datetime(value: datetime) -> int:
     """Milliseconds since 1970 (UTC) of an aware datetime. Raises InvalidTime for a naive one."""
     if value.tzinfo is None or value.utcoffset() is None:
-        raise InvalidTime(f"the time {value.isoformat()} has no offset: add 'Z' for UTC or an offset such as '+01:00'")
+        told = value.isoformat()
+        raise InvalidTime(f"the time {told} has no offset: add 'Z' for UTC or an offset such as '+01:00' ({told}Z)")
     return (value - _EPOCH) // timedelta(milliseconds=1)
 
 

@@ -6,8 +6,6 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping
-from importlib import import_module
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -16,6 +14,7 @@ import apsw
 import click
 
 from mnemolog.gateway import logs
+from mnemolog.gateway.cli.commands import Chapters, Commands
 from mnemolog.gateway.cli.context import Context
 from mnemolog.gateway.cli.telling import shown
 from mnemolog.schema.endpoint import without_password
@@ -39,65 +38,9 @@ Times are ISO 8601 with an offset (2026-03-09T10:00:00+01:00), UTC milliseconds,
 """
 
 
-#: The modules beside this one, and the commands in the COMMANDS of each.
-_COMMANDS_OF: dict[str, tuple[str, ...]] = {
-    "running": ("up", "ingest", "wait"),
-    "publishing": ("publish", "close"),
-    "importing": ("import",),
-    "recalling": ("recall",),
-    "recalls": ("recalls",),
-    "facts": ("facts", "scenes", "history"),
-    "asking": ("remember", "correct", "confirm", "unpin", "unsupersede"),
-    "forgetting": ("forget",),
-    "pending": ("requests",),
-    "verdicts": ("verdicts",),
-    "chatting": ("context", "chat"),
-    "why": ("why",),
-    "why_not": ("why-not",),
-    "changes": ("changes",),
-    "entities": ("entity", "entities"),
-    "undoing": ("undo",),
-    "erasing": ("erase",),
-    "shadow": ("shadow",),
-    "inspecting": ("status", "verify"),
-    "working": ("worker", "jobs"),
-    "repairing": ("replay", "reindex"),
-    "archiving": ("archive",),
-    "snapshotting": ("snapshot",),
-    "homes": ("home",),
-    "portability": ("export", "import-bundle"),
-    "doctor": ("doctor",),
-    "mcp": ("mcp",),
-    "metrics": ("metrics",),
-    "serving": ("serve",),
-    "tokens": ("token",),
-    "proxying": ("proxy",),
-    "spooling": ("spool",),
-    "dead_letters": ("dead-letters",),
-    "dev": ("dev",),
-}
-
-
-class _Commands(Mapping[str, click.Command]):
-    """The commands by name. The module of one is imported when it is looked up: no call pays for the others."""
-
-    def __init__(self, commands_of: Mapping[str, tuple[str, ...]]) -> None:
-        self._modules = {name: module for module, names in commands_of.items() for name in names}
-
-    def __getitem__(self, name: str) -> click.Command:
-        module = import_module(f"mnemolog.gateway.cli.{self._modules[name]}")
-        commands: tuple[click.Command, ...] = module.COMMANDS
-        return next(command for command in commands if command.name == name)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._modules)
-
-    def __len__(self) -> int:
-        return len(self._modules)
-
-
 @click.group(
-    commands=_Commands(_COMMANDS_OF),
+    cls=Chapters,
+    commands=Commands(),
     epilog=_EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )

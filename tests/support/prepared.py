@@ -19,7 +19,8 @@ import time
 from importlib import import_module
 from typing import Any
 
-from mnemolog.gateway.cli.main import _COMMANDS_OF, main
+from mnemolog.gateway.cli.commands import CHAPTERS
+from mnemolog.gateway.cli.main import main
 
 PART_BYTES = 2**16
 
@@ -56,7 +57,7 @@ def become(request: dict[str, Any], descriptors: list[int]) -> None:
 
 
 if __name__ == "__main__":
-    for module in _COMMANDS_OF:
+    for module in {module for chapter in CHAPTERS.values() for _, module, _ in chapter}:
         import_module(f"mnemolog.gateway.cli.{module}")
     # What all copies share is not to be copied because a collector looks at it.
     gc.freeze()

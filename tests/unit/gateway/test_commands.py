@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from mnemolog.gateway.cli import main
+from mnemolog.gateway.cli.commands import CHAPTERS
 
 CLI = Path(main.__file__).parent
 RUN = """
@@ -36,22 +37,36 @@ def modules_with_commands() -> set[str]:
     return {path.stem for path in CLI.glob("*.py") if "\nCOMMANDS = " in path.read_text(encoding="utf-8")}
 
 
+LISTED = [listed for chapter in CHAPTERS.values() for listed in chapter]
+
+
 def test_every_module_of_commands_is_listed() -> None:
-    assert set(main._COMMANDS_OF) == modules_with_commands()
+    assert {module for _, module, _ in LISTED} == modules_with_commands()
 
 
-@pytest.mark.parametrize("module", main._COMMANDS_OF)
+@pytest.mark.parametrize("module", sorted({module for _, module, _ in LISTED}))
 def test_every_command_of_a_module_is_listed_and_loads(module: str) -> None:
     found = import_module(f"mnemolog.gateway.cli.{module}").COMMANDS
-    assert main._COMMANDS_OF[module] == tuple(command.name for command in found)
+    assert {name for name, of, _ in LISTED if of == module} == {command.name for command in found}
     assert [main.cli.commands[command.name] for command in found] == list(found)
 
 
-def test_every_name_is_there_once_and_is_shown_with_what_it_does() -> None:
-    names = [name for names in main._COMMANDS_OF.values() for name in names]
+def test_every_name_is_there_once_and_is_shown_with_what_it_does_on_one_line() -> None:
+    names = [name for name, _, _ in LISTED]
     assert sorted(names) == sorted(set(names)) == main.cli.list_commands(click.Context(main.cli))
-    shown = CliRunner().invoke(main.cli, ["--help"]).output
-    assert [name for name in names if main.cli.commands[name].get_short_help_str()[:30] not in shown] == []
+    shown = CliRunner().invoke(main.cli, ["--help"], terminal_width=80).output.splitlines()
+    assert [name for name, _, line in LISTED if f"  {name:15}{line}" not in shown] == []
+
+
+def test_a_memory_that_is_not_there_is_named_with_those_that_are(tmp_path: Path) -> None:
+    def said() -> str:
+        return str(CliRunner().invoke(main.cli, ["--data", str(tmp_path), "--space", "aad", "facts"]).exception)
+
+    assert said().endswith("publish something first")
+    (tmp_path / "spaces" / "ada").mkdir(parents=True)
+    assert said().endswith("publish something first; the data folder has ada: choose with --space")
+    (tmp_path / "spaces" / "aad" / "archive").mkdir(parents=True)
+    assert said().endswith("its log is there: `mnemolog replay` builds the file")
 
 
 def test_a_name_that_is_none_is_refused_with_those_that_are_near() -> None:
@@ -62,6 +77,6 @@ def test_a_name_that_is_none_is_refused_with_those_that_are_near() -> None:
 
 def test_a_command_loads_no_other_and_none_of_what_only_others_need() -> None:
     loaded = loaded_by("recall", "--help")
-    commands = {f"mnemolog.gateway.cli.{module}" for module in main._COMMANDS_OF}
+    commands = {f"mnemolog.gateway.cli.{module}" for _, module, _ in LISTED}
     assert loaded & commands == {"mnemolog.gateway.cli.recalling"}
     assert not loaded & {"rq", "openai", "wordllama", "dateparser", "mnemolog.workers.writer.ingest"}
