@@ -34,6 +34,8 @@ class Hall:
         self._threads = Threads(options.threads, options.request_s)
         # Who waits for the writer holds up nobody else.
         self._waiting = Threads(options.threads, options.request_s)
+        # Anybody may ask for these, also while Redis hangs: one place, which holds up nobody with a token.
+        self._probing = Threads(1, options.request_s)
 
     async def run(self, space: str | None, operation: Operation, call: Call) -> object:
         """What an operation gives. Raises Refused, and what the memory raises."""
@@ -43,6 +45,10 @@ class Hall:
     async def do(self, work: Callable[[], Any]) -> Any:
         """What a function gives that blocks for a short time. Raises Refused, and what it raises."""
         return await self._threads.run(work)
+
+    async def probe(self, work: Callable[[], Any]) -> Any:
+        """What a function gives that says how the server is; the next one waits for it. Raises as `do`."""
+        return await self._probing.run(work)
 
     async def is_folded(self, space: str, position: str, timeout_s: float) -> bool:
         """Whether the file of a space holds a position, at once or within a time."""
@@ -57,6 +63,7 @@ class Hall:
         """Ends the threads, and closes the memories."""
         self._threads.close()
         self._waiting.close()
+        self._probing.close()
         self.memories.close()
 
 

@@ -30,13 +30,13 @@ class Probes:
 
     async def health(self, request: Request) -> Response:
         """200 where what is published gets folded, else 503 with the reasons."""
-        return _answer(await self._hall.do(self._checks.troubles), "unhealthy", request)
+        return _answer(await self._hall.probe(self._checks.troubles), "unhealthy", request)
 
     async def ready(self, request: Request) -> Response:
         """200 where requests are welcome; 503 while the server drains, or the log cannot be reached."""
         if self._drain.has_begun:
             return _answer((_DRAINING,), "not-ready", request)
-        found = await self._hall.do(self._checks.troubles)
+        found = await self._hall.probe(self._checks.troubles)
         return _answer(tuple(one for one in found if one.reason == "log-unavailable"), "not-ready", request)
 
 

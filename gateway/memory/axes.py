@@ -83,7 +83,7 @@ def time_of(value: Time | None) -> int | None:
 
 
 def moment_of(value: Time | Position | None) -> Moment | None:
-    """The moment that a caller means. Raises InvalidTime for what is neither a time nor a position, and InvalidInput."""
+    """The moment that a caller means. Raises InvalidInput for what is neither a time nor a position of a log."""
     if isinstance(value, str) and _POSITION.fullmatch(value):
         return within_log(Position.parse(value.strip()))
     return within_log(value) if isinstance(value, Position) else time_of(value)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import msgspec
 import pytest
 from support.http_api import BASE, LOCKED, OPEN, client_of, made, memories_in
 
+from mnemolog.gateway.http import health
 from mnemolog.gateway.http.app import create_app
 from mnemolog.gateway.http.beside import Beside
 from mnemolog.gateway.http.options import HttpOptions
@@ -177,3 +180,22 @@ async def test_a_position_that_no_log_can_have_is_refused_and_no_fault_of_the_se
     memories: Memories, path: str, number: int
 ) -> None:
     assert await kind_of(memories, OPEN, f"/v1/spaces/ada/{path.format(number)}") == "invalid-input"
+
+
+async def test_probes_that_hang_hold_up_nobody_who_asks(
+    memories: Memories, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released = threading.Event()
+    monkeypatch.setattr(health.Checks, "troubles", lambda _: (released.wait(10), ())[1])
+    secret = made(tmp_path, "reader", "read", ["ada"])
+    few = msgspec.structs.replace(LOCKED, threads=2)
+    async with client_of(create_app(memories, few)) as client:
+        probes = [asyncio.create_task(client.get("/healthz")) for _ in range(8)]
+        for _ in range(20):
+            await asyncio.sleep(0)
+        try:
+            answer = await client.get("/v1/spaces", headers={"Authorization": f"Bearer {secret}"})
+            assert (answer.status_code, any(probe.done() for probe in probes)) == (200, False)
+        finally:
+            released.set()
+        assert {(await probe).status_code for probe in probes} == {200}
