@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -19,7 +20,8 @@ from mnemolog.projections.connection import read_transaction
 from mnemolog.projections.progress import POLL_S, writer_position
 from mnemolog.schema.codec import decode
 from mnemolog.schema.controls import ErasedWhat, ErasureRequested
-from mnemolog.schema.errors import InvalidInput, LogUnavailable, NewerEvent, Undecodable
+from mnemolog.schema.endpoint import log_client
+from mnemolog.schema.errors import InvalidInput, LogUnavailable, NewerEvent, SpaceHeld, Undecodable
 from mnemolog.schema.ids import Position
 from mnemolog.schema.stream import Stream
 from mnemolog.schema.times import show
@@ -28,6 +30,7 @@ from mnemolog.workers.erasing.matching import Asked, Matching
 from mnemolog.workers.erasing.plans import Receipt
 from mnemolog.workers.erasing.preview import Preview, hash_of, preview
 from mnemolog.workers.erasing.selection import END
+from mnemolog.workers.homes.homes import Homes
 from mnemolog.workers.writer.space_writer import SpaceWriter
 
 #: A large memory takes a while to be built again, and Redis to write its file anew.
@@ -127,6 +130,7 @@ def _discard(context: Context, spool: Path | None, matching: Matching) -> int:
 def _carried_out(context: Context, payload: ErasureRequested) -> Receipt:
     """Puts the request on the log, and has it carried out: by the writer where one runs, else here."""
     with context.redis() as url:
+        _refuse_elsewhere(context, url)
         with Producer(context.settings.space, redis_url=url) as producer:
             sent = producer.send(producer.event(payload))
         stream = context.stream(url)
@@ -139,6 +143,17 @@ def _carried_out(context: Context, payload: ErasureRequested) -> Receipt:
                 raise LogUnavailable(f"asked for at {sent.position}, and the writer has not done it yet: it will")
             time.sleep(POLL_S)
         return receipt
+
+
+def _refuse_elsewhere(context: Context, url: str) -> None:
+    """Raises SpaceHeld for a space whose home is another machine, or will be: what is here is not all of it."""
+    space = context.settings.space
+    with closing(log_client(url)) as client:
+        standing = Homes(client, context.settings.data).standing([space])
+    if space in standing.elsewhere:
+        raise SpaceHeld(f"space {space!r} is at home on another machine (`mnemolog home list`): erase there")
+    if space in standing.waiting:
+        raise SpaceHeld(f"nothing is erased while nobody writes the space: {standing.waiting[space]}")
 
 
 def _write(context: Context, stream: Stream) -> None:

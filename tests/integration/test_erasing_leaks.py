@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from support import run_cli
 from support.erasing import (
@@ -42,6 +43,7 @@ from mnemolog.schema.outcomes import CellsExtracted, Engine, EntityKey, Extracte
 from mnemolog.schema.recalls import Answer, AnswerLine, query_hash, text_digest
 from mnemolog.schema.requests import NodesRecalled
 from mnemolog.workers.erasing import carrying
+from mnemolog.workers.homes.homes import Homes
 from mnemolog.workers.shadows import shadow as shadows
 
 LATER = BEGIN_MS + 96 * HOUR
@@ -239,6 +241,22 @@ def test_copies_that_moving_and_importing_left_in_the_data_folder_go(desk: Desk,
     assert leaves(desk, server, MARK) == []
     assert [path for path in others if not path.exists()] == []
     assert [path for path in ours if path.exists()] == []
+
+
+def test_nothing_is_erased_on_a_machine_that_is_not_the_home_of_the_space(
+    desk: Desk, server: RedisServer, tmp_path: Path
+) -> None:
+    let_go(desk)
+    (tmp_path / "other").mkdir()
+    theirs = Homes(desk.client, tmp_path / "other")
+    theirs.take(msgspec.structs.replace(desk.settings, data=tmp_path / "other"))
+    entries = desk.client.xlen("mnemolog:{default}:events")
+    env = {"MNEMOLOG_DATA": str(desk.settings.data), "MNEMOLOG_REDIS_URL": server.url}
+    done = run_cli("erase", "--speaker", "Ben", "--yes", env=env)
+    assert done.returncode != 0
+    assert "home list" in done.stderr
+    assert desk.client.xlen("mnemolog:{default}:events") == entries
+    taken(desk)
 
 
 # ---- Redis' own files -----------------------------------------------------------------------------------------------
