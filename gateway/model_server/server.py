@@ -13,13 +13,14 @@ from typing import Any, Self
 
 import msgspec
 
-from mnemolog.gateway.model_server import embeddings
+from mnemolog.gateway.model_server import embeddings, wire
 from mnemolog.gateway.model_server.faults import Answer, Fault, spoil
 from mnemolog.gateway.model_server.request import KINDS, Request, chat_request, embeddings_request
 from mnemolog.gateway.model_server.script import Script
+from mnemolog.gateway.model_server.wire import tokens
 
-_CHARS_A_TOKEN = 4
 _OK = 200
+_JSON = "application/json"
 #: What a function may answer: the JSON of a reply, its text, or all that goes over the wire.
 Answered = dict[str, Any] | str | Answer
 
@@ -117,11 +118,6 @@ def _text(answered: dict[str, Any] | str) -> str:
     return answered if isinstance(answered, str) else msgspec.json.encode(answered).decode("utf-8")
 
 
-def tokens(chars: int) -> int:
-    """Tokens as this server counts them: a quarter of the characters, rounded up."""
-    return -(-chars // _CHARS_A_TOKEN)
-
-
 class _HttpServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
@@ -180,32 +176,43 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path == "/v1/chat/completions":
             request = chat_request(asked)
             answer = self.model_server.respond(request)
-            self._answer(answer, _completion(asked, request, answer))
+            if asked.get("stream"):
+                self._answer(answer, wire.stream(asked, request, answer), "text/event-stream")
+            else:
+                self._answer(answer, msgspec.json.encode(wire.completion(asked, request, answer)))
         elif self.path == "/v1/embeddings":
             request = embeddings_request(asked)
             answer = self.model_server.respond(request)
-            self._answer(answer, _embeddings(asked, request, self.model_server.dimension))
+            self._answer(answer, msgspec.json.encode(wire.vectors(asked, request, self.model_server.dimension)))
         else:
             self._send_error(404, f"there is nothing at {self.path}")
 
-    def _answer(self, answer: Answer, document: dict[str, Any]) -> None:
+    def _answer(self, answer: Answer, body: bytes, content_type: str = _JSON) -> None:
         if answer.delay_s:
             time.sleep(answer.delay_s)
         if answer.status != _OK:
             self._send_error(answer.status, answer.error, retry_after_s=answer.retry_after_s)
         else:
-            self._send(_OK, document, cut=answer.cut)
+            self._write(_OK, body, content_type, cut=answer.cut)
 
     def _send_error(self, status: int, message: str, *, retry_after_s: float | None = None) -> None:
         error = {"message": message, "type": "stand_in", "param": None, "code": None}
-        self._send(status, {"error": error}, retry_after_s=retry_after_s)
+        self._write(status, msgspec.json.encode({"error": error}), retry_after_s=retry_after_s)
 
-    def _send(
-        self, status: int, document: dict[str, Any], *, retry_after_s: float | None = None, cut: bool = False
+    def _send(self, status: int, document: Any) -> None:
+        self._write(status, msgspec.json.encode(document))
+
+    def _write(
+        self,
+        status: int,
+        body: bytes,
+        content_type: str = _JSON,
+        *,
+        retry_after_s: float | None = None,
+        cut: bool = False,
     ) -> None:
-        body = msgspec.json.encode(document)
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
         # A connection that is kept would be answered after the server has stopped.
         self.send_header("Connection", "close")
@@ -216,27 +223,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the inherited name)
         """Says nothing: what was asked stands in the counters."""
-
-
-def _completion(asked: dict[str, Any], request: Request, answer: Answer) -> dict[str, Any]:
-    prompt, completion = tokens(request.prompt_chars), tokens(len(answer.text))
-    message = {"role": "assistant", "content": answer.text or None, "refusal": answer.refusal}
-    return {
-        "id": f"chatcmpl-{request.identity}",
-        "object": "chat.completion",
-        "created": 0,
-        "model": asked.get("model", ""),
-        "choices": [{"index": 0, "message": message, "finish_reason": answer.finish_reason, "logprobs": None}],
-        "usage": {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion},
-    }
-
-
-def _embeddings(asked: dict[str, Any], request: Request, dimension: int) -> dict[str, Any]:
-    vectors = embeddings.embed(request.inputs, int(asked.get("dimensions") or dimension))
-    prompt = tokens(request.prompt_chars)
-    return {
-        "object": "list",
-        "model": asked.get("model", ""),
-        "data": [{"object": "embedding", "index": at, "embedding": vector} for at, vector in enumerate(vectors)],
-        "usage": {"prompt_tokens": prompt, "total_tokens": prompt},
-    }

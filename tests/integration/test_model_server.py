@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 
 import numpy as np
+import openai
 import pytest
 from support import start_cli
 from support.work import message, window
@@ -51,6 +52,19 @@ def test_requests_are_counted_by_kind():
         counted = call(server.url.removesuffix("/v1") + "/counters")
     assert counted["requests"] == {"extract": 1, "resolve": 0, "consolidate": 0, "chat": 1, "embeddings": 1}
     assert counted["tokens_in"] > 0
+
+
+def test_a_chat_that_is_asked_for_as_a_stream_comes_word_by_word_with_its_usage():
+    asked = [{"role": "user", "content": "Hello, how are you?"}]
+    with ModelServer() as server, openai.OpenAI(base_url=server.url, api_key="none") as client:
+        usage = {"include_usage": True}
+        chunks = list(client.chat.completions.create(model="m", messages=asked, stream=True, stream_options=usage))
+        whole = client.chat.completions.create(model="m", messages=asked)
+    pieces = [choice.delta.content or "" for chunk in chunks for choice in chunk.choices]
+    assert "".join(pieces) == whole.choices[0].message.content == "Hello, how are you?"
+    assert len(pieces) > 4
+    assert chunks[-2].choices[0].finish_reason == whole.choices[0].finish_reason == "stop"
+    assert chunks[-1].usage == whole.usage
 
 
 def test_embeddings_are_the_same_for_ever_and_near_for_shared_words():
