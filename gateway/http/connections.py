@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
+from functools import partial
 from typing import Any
 
 import h11
@@ -18,12 +19,15 @@ MOST_CONNECTIONS = 1_000
 class Connection(H11Protocol):
     """A connection that ends when a request is too long in coming, from its first byte or from none on.
 
-    `head_s` are the seconds for the request line with its headers, `body_s` those for the body. One that comes when
-    there are `most` is closed at once.
+    `head_s` are the seconds for the request line with its headers, `body_s` those for the body. When there are more
+    than `most`, the one goes of which nothing was heard for longest; `silent` is where those of one server stand, in order.
     """
 
-    def __init__(self, *given: Any, head_s: float, body_s: float, most: int, **named: Any) -> None:
+    def __init__(
+        self, *given: Any, head_s: float, body_s: float, most: int, silent: dict[Connection, None], **named: Any
+    ) -> None:
         super().__init__(*given, **named)
+        self._silent = silent
         self._seconds: dict[Any, float] = {h11.IDLE: head_s, h11.SEND_BODY: body_s}
         self._most = most
         self._awaited: Any = None
@@ -33,8 +37,9 @@ class Connection(H11Protocol):
         """See asyncio.Protocol."""
         super().connection_made(transport)
         if len(self.connections) > self._most:
-            transport.abort()
-        else:
+            # Not the one that comes: who holds all places in silence would keep everybody else out.
+            self._longest_silent().give_up()
+        if not transport.is_closing():
             self._await()
 
     def data_received(self, data: bytes) -> None:
@@ -46,11 +51,23 @@ class Connection(H11Protocol):
         """What follows the last byte of an answer: the next request is awaited."""
         super().on_response_complete()
         self._await()
+        if self.conn.their_state is h11.SEND_BODY:
+            # It is answered already, as without a token: what is still to come of it keeps nobody out.
+            self._silent[self] = None
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
         self._end_timer()
         super().connection_lost(exc)
+
+    def give_up(self) -> None:
+        """Ends the connection at once."""
+        self._end_timer()
+        self.transport.abort()
+
+    def _longest_silent(self) -> Connection:
+        """The connection that was silent longest; this one where all others are in use."""
+        return next(iter(self._silent), self)
 
     def _await(self) -> None:
         """Begins to wait for the next part of a request, unless that was begun."""
@@ -60,13 +77,21 @@ class Connection(H11Protocol):
         self._end_timer()
         if state in self._seconds and not self.transport.is_closing():
             self._awaited = state
+            if state is h11.IDLE:
+                self._silent[self] = None
             self._timer = self.loop.call_later(self._seconds[state], self.transport.abort)
 
     def _end_timer(self) -> None:
         self._awaited = None
+        self._silent.pop(self, None)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def protocol(head_s: float, body_s: float) -> Any:
+    """What makes the connections of one server, as its `http`, each with so many seconds for its parts."""
+    return partial(Connection, head_s=head_s, body_s=body_s, most=most_connections(), silent={})
 
 
 def most_connections() -> int:

@@ -8,13 +8,11 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
-from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from mnemolog.gateway.http.connections import HEAD_S, Connection, most_connections
+from mnemolog.gateway.http.connections import HEAD_S, protocol
 from mnemolog.gateway.http.drain import Drain
 from mnemolog.gateway.http.options import HttpOptions
 
@@ -75,12 +73,10 @@ async def run_until_signalled(server: Server, ready: Callable[[], None]) -> None
 
 
 def _config(app: ASGIApp, options: HttpOptions) -> uvicorn.Config:
-    head_s = min(HEAD_S, options.request_s)
-    protocol: Any = partial(Connection, head_s=head_s, body_s=options.request_s, most=most_connections())
     return uvicorn.Config(
         app,
         # Over the parser that bounds what it holds of a request that is not complete; the one in C does not.
-        http=protocol,
+        http=protocol(min(HEAD_S, options.request_s), options.request_s),
         h11_max_incomplete_event_size=options.max_header_bytes,
         ws="none",
         lifespan="on",

@@ -7,14 +7,12 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from types import FrameType
-from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from mnemolog.gateway.http.connections import HEAD_S, Connection, most_connections
+from mnemolog.gateway.http.connections import HEAD_S, protocol
 from mnemolog.gateway.proxy.upstream import UpstreamBroke
 
 log = logging.getLogger("mnemolog.proxy")
@@ -59,11 +57,10 @@ def serve(app: ASGIApp, listener: socket.socket, drain_s: float, ready: Callable
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     logging.getLogger("uvicorn.error").addFilter(_is_ours_to_tell)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    protocol: Any = partial(Connection, head_s=HEAD_S, body_s=_BODY_S, most=most_connections())
     config = uvicorn.Config(
         app,
         # Over the parser that bounds what it holds of a request that is not complete; the one in C does not.
-        http=protocol,
+        http=protocol(HEAD_S, _BODY_S),
         h11_max_incomplete_event_size=_MOST_HEADER_BYTES,
         log_config=None,
         access_log=False,

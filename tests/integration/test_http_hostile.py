@@ -12,7 +12,7 @@ import httpx2
 import msgspec
 import pytest
 import redis as redis_py
-from support.http_api import OPEN, Served, memories_in, writing
+from support.http_api import LOCKED, OPEN, Served, memories_in, writing
 from support.stories import settings_in
 
 from mnemolog.gateway.http import connections
@@ -93,15 +93,42 @@ def test_a_stream_outlives_the_time_that_a_request_may_take(
             assert len([next(beats) for _ in range(4)]) == 4
 
 
-def test_more_connections_than_the_machine_has_files_for_are_closed_at_once(
+def test_silent_connections_beyond_a_bound_make_room_for_those_that_ask(
     tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "MOST_CONNECTIONS", 5)
     with Served(memories_in(tmp_path, redis_url), OPEN) as server, ExitStack() as held:
-        clients = [held.enter_context(connected(server)) for _ in range(6)]
-        assert ended(clients[-1])
-        clients[0].sendall(b"GET /readyz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
-        assert clients[0].recv(12) == b"HTTP/1.1 200"
+        busy = held.enter_context(httpx2.Client(base_url=server.url))
+        assert busy.get("/readyz").status_code == 200
+        for _ in range(3):
+            silent = [held.enter_context(connected(server)) for _ in range(20)]
+            assert ended(silent[0])
+            assert httpx2.get(f"{server.url}/readyz").status_code == 200
+            assert busy.get("/readyz").status_code == 200
+
+
+def test_bodies_that_never_come_after_a_refusal_make_room_too(
+    tmp_path: Path, redis: redis_py.Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "MOST_CONNECTIONS", 2)
+    with Served(memories_in(tmp_path, redis_url), LOCKED) as server, ExitStack() as held:
+        for _ in range(2):
+            refused = held.enter_context(connected(server))
+            refused.sendall(HEAD + b"Content-Length: 1000\r\n\r\n")
+            assert refused.recv(12) == b"HTTP/1.1 401"
+        assert httpx2.get(f"{server.url}/readyz").status_code == 200
+
+
+def test_a_connection_that_comes_when_all_are_in_use_is_closed_at_once(
+    tmp_path: Path, redis: redis_py.Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "MOST_CONNECTIONS", 2)
+    with Served(memories_in(tmp_path, redis_url), OPEN) as server, ExitStack() as held:
+        for _ in range(2):
+            asking = held.enter_context(connected(server))
+            asking.sendall(HEAD + b"Content-Length: 1000\r\nExpect: 100-continue\r\n\r\n")
+            assert asking.recv(12) == b"HTTP/1.1 100"
+        assert ended(held.enter_context(connected(server)))
 
 
 def test_streams_that_come_together_are_bounded_too(tmp_path: Path, redis: redis_py.Redis, redis_url: str) -> None:
