@@ -20,7 +20,7 @@ class Connection(H11Protocol):
     """A connection that ends when a request is too long in coming, from its first byte or from none on.
 
     `head_s` are the seconds for the request line with its headers, `body_s` those for the body. When there are more
-    than `most`, the one goes of which nothing was heard for longest; `silent` is where those of one server stand, in order.
+    than `most`, the one goes of which nothing was heard for longest; `silent` holds those of one server, in order.
     """
 
     def __init__(
