@@ -31,6 +31,7 @@ from support.redis_server import RedisServer
 from support.stories import BEGIN_MS, SmallEmbedder, append, said
 
 from mnemolog.gateway.shadowing import Wish, make
+from mnemolog.gateway.statements import read_correction
 from mnemolog.producers.spool import Spool
 from mnemolog.schema.cells import Cell, Evidence, Mention
 from mnemolog.schema.codec import encode
@@ -41,7 +42,7 @@ from mnemolog.schema.ids import Position, episode_id
 from mnemolog.schema.model_settings import ModelSettings
 from mnemolog.schema.outcomes import CellsExtracted, Engine, EntityKey, ExtractedCell
 from mnemolog.schema.recalls import Answer, AnswerLine, query_hash, text_digest
-from mnemolog.schema.requests import NodesRecalled
+from mnemolog.schema.requests import FactCorrected, FactRemembered, NodesRecalled
 from mnemolog.workers.erasing import carrying
 from mnemolog.workers.homes.homes import Homes
 from mnemolog.workers.shadows import shadow as shadows
@@ -217,6 +218,57 @@ def test_why_something_was_undone_is_not_told_in_words_that_only_an_erased_perso
     desk.fold()
     erase(desk, "speaker", "Ben")
     assert leaves(desk, server, MARK) == []
+    sound(desk)
+
+
+def test_a_correction_by_somebody_else_does_not_repeat_the_value_that_it_corrects(
+    desk: Desk, server: RedisServer
+) -> None:
+    node = desk.get("SELECT node_id FROM nodes WHERE content = ?", f"Ben works at {MARK}.")
+    row = desk.get("SELECT cell_type FROM cells JOIN nodes USING (node_id) WHERE node_id = ?", node)
+    wrong = Cell(
+        content=f"Ben works at {MARK}.",
+        cell_type=row,
+        subject="Ben",
+        evidence=(Evidence("ben-0", f"I work at {MARK}."),),
+        scene=f"{MARK} career".casefold(),
+        slot="employer",
+        object=MARK.casefold(),
+    )
+    text = "Ben works at Bolt."
+    cells = read_correction(text, "fix", wrong, LATER)
+    assert MARK.casefold() in str(cells)
+    desk.put(FactCorrected(text=text, speaker="Ada", cells=cells, node_id=node), "fix")
+    desk.fold()
+    erase(desk, "speaker", "Ben")
+    desk.finish()
+    assert "Ben works at Bolt." in facts(desk)
+    assert leaves(desk, server, MARK) == []
+    sound(desk)
+
+
+def test_what_somebody_else_stated_without_naming_the_erased_person_is_not_kept_under_that_name(
+    desk: Desk, server: RedisServer
+) -> None:
+    desk.say(f"My name is {MARK}ina.", session="zed", speaker=f"{MARK}ina", at=LATER)
+    text = "He works at Bolt."
+    cell = Cell(
+        content=f"{MARK}ina works at Bolt.",
+        cell_type="fact",
+        subject=f"{MARK}ina",
+        evidence=(Evidence("fix", text),),
+        scene="career",
+        basis="requested",
+    )
+    other = Cell(
+        content="Bolt pays well.", cell_type="fact", subject="Bolt", evidence=cell.evidence, scene="career", causes=(0,)
+    )
+    cells = (ExtractedCell(cell=cell), ExtractedCell(cell=other))
+    desk.put(FactRemembered(text=text, speaker="Ada", cells=cells), "fix")
+    desk.fold()
+    erase(desk, "speaker", f"{MARK}ina")
+    assert "Bolt pays well." in facts(desk)
+    assert leaves(desk, server, f"{MARK}ina") == []
     sound(desk)
 
 

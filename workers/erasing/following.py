@@ -37,15 +37,19 @@ _SAID = "SELECT node_id, content, speaker FROM nodes WHERE type = 'episodic'"
 REASON = "erased"
 
 
-def _texts_of(outcome: CellsExtracted) -> Iterable[str]:
-    """What an extraction says in words, but for what it quotes."""
+def texts_of(item: ExtractedCell) -> Iterable[str]:
+    """What a cell says in words, but for what it quotes."""
+    cell = item.cell
+    texts = (cell.content, cell.subject, cell.scene, cell.slot, cell.object, cell.stated_by, cell.ends, cell.scope)
+    yield from (text for text in texts if text)
+    yield from (mention.name for mention in (*cell.entities, *item.entities))
+
+
+def _all_texts_of(outcome: CellsExtracted) -> Iterable[str]:
     for wish in outcome.forget:
         yield from (wish.words, wish.subject)
     for item in outcome.cells:
-        cell = item.cell
-        texts = (cell.content, cell.subject, cell.scene, cell.slot, cell.object, cell.stated_by, cell.ends, cell.scope)
-        yield from (text for text in texts if text)
-        yield from (mention.name for mention in (*cell.entities, *item.entities))
+        yield from texts_of(item)
 
 
 class Gone(msgspec.Struct, kw_only=True):
@@ -146,11 +150,11 @@ class Following:
                 own -= words(speaker or "")
         for at, one in outcomes:
             if isinstance(one, CellsExtracted) and at < self._first:
-                own -= set().union(*(words(text) for text in _texts_of(one)))
+                own -= set().union(*(words(text) for text in _all_texts_of(one)))
         return own
 
     def _is_repeating(self, outcome: CellsExtracted) -> bool:
-        return any(map(self._repeats, outcome.cells)) or self.gone.tells(*_texts_of(outcome))
+        return any(map(self._repeats, outcome.cells)) or self.gone.tells(*_all_texts_of(outcome))
 
     def _repeats(self, item: ExtractedCell) -> bool:
         """Whether a cell says what was lost, and its own messages do not."""

@@ -33,6 +33,7 @@ from mnemolog.workers.erasing.finding import Found, find
 from mnemolog.workers.erasing.following import Following, Gone
 from mnemolog.workers.erasing.matching import Asked, Matching, texts_in
 from mnemolog.workers.erasing.recalled import Recalled
+from mnemolog.workers.erasing.statements import without_words
 from mnemolog.workers.erasing.stubs import Stubs, cells_in
 
 END = Position(MAX_STREAM_PART, MAX_STREAM_PART)
@@ -219,18 +220,24 @@ class _Selecting:
     @_left.register
     def _(self, payload: FactCorrected, position: Position, event: Event) -> bytes | None:
         gone = cells_in(self._gone, (payload.node_id,))
+        left = without_words(payload, self._gone)
         if not gone:
-            return None
+            return None if left == payload else self._rewritten(event, left)
         self._requests.append(position)
         stated = FactRemembered(
-            text=payload.text,
-            speaker=payload.speaker,
-            occurred_at=payload.occurred_at,
-            utc_offset_min=payload.utc_offset_min,
-            cells=payload.cells,
+            text=left.text,
+            speaker=left.speaker,
+            occurred_at=left.occurred_at,
+            utc_offset_min=left.utc_offset_min,
+            cells=left.cells,
             decided=self._stubs.decided(position, gone),
         )
         return self._rewritten(event, stated)
+
+    @_left.register
+    def _(self, payload: FactRemembered, position: Position, event: Event) -> bytes | None:
+        left = without_words(payload, self._gone)
+        return None if left == payload else self._rewritten(event, left)
 
     @_left.register
     def _(self, payload: FactsForgotten, position: Position, event: Event) -> bytes | None:
