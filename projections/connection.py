@@ -29,7 +29,7 @@ def open_reader(path: Path) -> apsw.Connection:
     try:
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
     except apsw.CantOpenError as error:
-        raise SpaceNotFound(f"there is no memory at {path} yet: publish something first") from error
+        raise SpaceNotFound(f"there is no memory at {path} yet: publish something, and run `mnemolog up`") from error
     connection.set_busy_timeout(_BUSY_TIMEOUT_MS)
     load_vec(connection)
     connection.pragma("query_only", 1)

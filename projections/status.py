@@ -28,7 +28,10 @@ JOB_STATES = ("due", "failed", "done", "void")
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """What a file holds, by kind, in one read transaction."""
+    """What a file holds, by kind, in one read transaction.
+
+    `unknown_language` counts the messages whose language the engine that read them does not know.
+    """
 
     position: Position
     fold_version: int
@@ -43,6 +46,7 @@ class Counts(msgspec.Struct, frozen=True):
     last_failure: str | None
     requests_pending: int
     dead_letters: int
+    unknown_language: int
 
 
 class Holder(msgspec.Struct, frozen=True):
@@ -101,6 +105,7 @@ def counts(connection: apsw.Connection) -> Counts:
             "last_failure": last_failure(connection),
             "requests_pending": pending.waiting(connection),
             "dead_letters": connection.execute("SELECT count(*) FROM dead_letters WHERE state = 'parked'").get,
+            "unknown_language": connection.execute("SELECT coalesce(sum(unknown_language), 0) FROM outcomes").get,
         }
     return Counts(**found)
 

@@ -49,7 +49,8 @@ def verify(context: Context, as_json: bool) -> None:  # noqa: FBT001
     with progress_to("reading segments") as progress:
         found = archives.examine(context.settings.archive, progress)
     if not (found.segments or folded):
-        raise SpaceNotFound(f"there is no archive at {context.settings.archive} yet: publish something first")
+        folder = context.settings.archive
+        raise SpaceNotFound(f"there is no archive at {folder} yet: publish something, and run `mnemolog up`")
     problems = found.problems or _missing(context.settings, found, folded)
     if as_json:
         print_json({"ok": not problems, **msgspec.structs.asdict(found), "problems": problems})

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 import click
 import msgspec
 
 from mnemolog.gateway.cli.context import Context, console, json_option, pass_context, print_answer, print_json
 from mnemolog.gateway.cli.placing import place_of
+from mnemolog.gateway.cli.standing import lines_of
 from mnemolog.gateway.memory import standing
 from mnemolog.projections.integrity import verify as verify_file
 
@@ -22,6 +22,8 @@ VERIFY_FAILED = 9
 def status(context: Context, as_json: bool) -> None:  # noqa: FBT001
     """Show how far the space is, what it holds, who writes it, and what an acknowledged event survives.
 
+    --json says more: jobs by kind, edges, positions, what the stream may keep.
+
     \b
     mnemolog status --json
     """
@@ -30,16 +32,8 @@ def status(context: Context, as_json: bool) -> None:  # noqa: FBT001
     if as_json:
         print_answer(found)
         return
-    for name, value in _flat("", found):
-        click.echo(f"{name:28} {value}")
-
-
-def _flat(prefix: str, value: Any) -> list[tuple[str, str]]:
-    if isinstance(value, msgspec.Struct):
-        value = {field: item for field, item in msgspec.structs.asdict(value).items() if item is not msgspec.UNSET}
-    if isinstance(value, dict) and value:
-        return [row for key, item in value.items() for row in _flat(f"{prefix}.{key}".lstrip("."), item)]
-    return [(prefix, "-" if value is None or value == {} else str(value))]
+    for line in lines_of(found):
+        click.echo(line)
 
 
 @click.command()

@@ -52,6 +52,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     last_failure: str | UnsetType | None = UNSET
     requests_pending: int | UnsetType = UNSET
     dead_letters: int | UnsetType = UNSET
+    unknown_language: int | UnsetType = UNSET
     writer: Holder | UnsetType = UNSET
     spent_by_day: dict[str, Spent] | UnsetType = UNSET
     log: Log
@@ -76,7 +77,9 @@ def status(place: Place) -> Status:
     position: Position = held.pop("position")
     log = _log_facts(place, position)
     if "writer" not in held and log.stream is None:
-        raise SpaceNotFound(f"there is no space {settings.space!r} in {settings.data}: publish something first")
+        raise SpaceNotFound(
+            f"there is no space {settings.space!r} in {settings.data}: publish something, and run `mnemolog up`"
+        )
     return Status(
         space=settings.space,
         position=str(position),

@@ -39,7 +39,7 @@ def agreement(folder: Path, position: Position | None) -> Finding:
     end = last.position if last else START
     if position is None:
         if end == START:
-            return ok("file and archive", "nothing is there yet: publish something first")
+            return ok("file and archive", "nothing is there yet: publish something, and run `mnemolog up`")
         return problem(
             "file and archive",
             f"the file is missing, and the archive goes up to {end}",

@@ -104,7 +104,7 @@ def _reachable(stream: Stream | None) -> Stream | None:
 
 def _prefix_at(settings: Settings, stream: Stream | None, moment: Moment) -> Prefix:
     if not archive.numbers(settings.archive) and stream is None:
-        raise SpaceNotFound(f"space {settings.space!r} has no log yet: publish something first")
+        raise SpaceNotFound(f"space {settings.space!r} has no log yet: publish something, and run `mnemolog up`")
     if not isinstance(moment, Position):
         return prefix(settings.archive, stream, Position(max(0, moment), MAX_STREAM_PART))
     found = prefix(settings.archive, stream, moment)

@@ -102,7 +102,7 @@ def take(settings: Settings, keep: int = KEEP) -> Snapshot | None:
     DamagedFile for one that is not what its log says, and errors of SQLite and the disk.
     """
     if not settings.file.exists():
-        raise SpaceNotFound(f"there is no memory at {settings.file} yet: publish something first")
+        raise SpaceNotFound(f"there is no memory at {settings.file} yet: publish something, and run `mnemolog up`")
     folder = folder_of(settings)
     folder.mkdir(mode=0o700, exist_ok=True)
     beside = folder / f"copying-{os.getpid()}.tmp"

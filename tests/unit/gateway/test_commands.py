@@ -62,9 +62,9 @@ def test_a_memory_that_is_not_there_is_named_with_those_that_are(tmp_path: Path)
     def said() -> str:
         return str(CliRunner().invoke(main.cli, ["--data", str(tmp_path), "--space", "aad", "facts"]).exception)
 
-    assert said().endswith("publish something first")
+    assert said().endswith("publish something, and run `mnemolog up`")
     (tmp_path / "spaces" / "ada").mkdir(parents=True)
-    assert said().endswith("publish something first; the data folder has ada: choose with --space")
+    assert said().endswith("publish something, and run `mnemolog up`; the data folder has ada: choose with --space")
     (tmp_path / "spaces" / "aad" / "archive").mkdir(parents=True)
     assert said().endswith("its log is there: `mnemolog replay` builds the file")
 

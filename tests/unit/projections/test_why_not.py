@@ -8,6 +8,7 @@ import pytest
 from support.folding import ENGINE, START_MS, Memory, cell, days
 
 from mnemolog.projections.reasons.reasons import Finding, Surroundings
+from mnemolog.projections.status import counts
 from mnemolog.projections.why_not import why_not
 from mnemolog.schema.archive import ArchiveWriter
 from mnemolog.schema.outcomes import CellsExtracted, ExtractedCell
@@ -83,6 +84,7 @@ def test_a_language_is_unknown_only_where_all_silent_messages_are_in_it(
     read(memory, unknown_language=unknown)
     found = ask(memory, "Ik woon in Utrecht.")[0]
     assert (found.reason, found.evidence["unknown_language"]) == (reason, unknown)
+    assert counts(memory.connection).unknown_language == unknown
 
 
 def test_what_was_told_again_and_then_replaced_names_what_replaced_it(memory: Memory) -> None:
