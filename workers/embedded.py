@@ -174,8 +174,9 @@ def _start(folder: RedisFolder, durability: Durability) -> subprocess.Popen[byte
     # Before the server, so that whoever comes next finds it if this process is killed at any moment.
     record = ServerRecord(socket=str(socket), owner_pid=os.getpid())
     _write_record(folder, record)
-    process = _launch(program, folder, _config(socket, durability))
+    process = None
     try:
+        process = _launch(program, folder, _config(socket, durability))
         answered = _answers(folder, record)
         if answered:
             _write_record(folder, _owned(record, process.pid))
@@ -188,9 +189,12 @@ def _start(folder: RedisFolder, durability: Durability) -> subprocess.Popen[byte
     return process
 
 
-def _give_up(process: subprocess.Popen[bytes], folder: RedisFolder, socket: Path) -> None:
-    process.kill()
-    process.wait()
+def _give_up(process: subprocess.Popen[bytes] | None, folder: RedisFolder, socket: Path) -> None:
+    if process is not None:
+        process.kill()
+        process.wait()
+    elif folder.is_served():
+        return  # interrupted while it was launched: whoever comes next takes it over
     _clear(folder, socket.parent)
 
 

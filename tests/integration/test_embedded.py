@@ -243,6 +243,21 @@ def test_always_stop_stops_the_server_although_another_process_uses_it(data: Pat
         assert user.wait() == 0
 
 
+def test_who_is_interrupted_while_the_server_is_launched_leaves_no_record(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("mnemolog.workers.embedded.subprocess.Popen", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            embedded_redis(data).__enter__()
+    assert RedisFolder(data).record() is None
+    with embedded_redis(data) as url:
+        assert log_client(url).ping()
+
+
 def test_ctrl_c_in_the_terminal_does_not_reach_the_server(data: Path, tmp_path: Path) -> None:
     with start_python(USER, data, tmp_path / "never") as owner:
         owner.wait_for("using")
