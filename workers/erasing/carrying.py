@@ -54,10 +54,11 @@ READERS_S = 60.0
 POLL_S = 0.05
 
 OUT_OF_REACH = (
-    "bundles, backups and copies of the data folder that were made before",
+    "bundles, backups and copies of the data folder that were made before, also on machines that were its home",
     "what a model's or an embedder's server keeps of what it was asked",
     "events that wait in spools of other machines: `mnemolog spool discard` there",
     "what others said of it themselves, before or after",
+    "logs of processes, and what running ones hold in memory until they end",
     "blocks of the disk that files had before, unless the disk is encrypted",
 )
 
