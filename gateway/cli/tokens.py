@@ -58,7 +58,7 @@ def add(
     """Make a token and show its secret, once: only a hash of it is kept.
 
     A token that is bound to a speaker, to sessions or to a role is for a frontend that is not trusted: it publishes
-    and remembers as that one alone, and neither corrects, confirms nor forgets.
+    as that one alone, has remembered what its speaker says, and neither corrects, confirms nor forgets.
 
     \b
     mnemolog token add notebook --space ada --scope write
