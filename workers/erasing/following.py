@@ -42,7 +42,8 @@ def texts_of(item: ExtractedCell) -> Iterable[str]:
     cell = item.cell
     texts = (cell.content, cell.subject, cell.scene, cell.slot, cell.object, cell.stated_by, cell.ends, cell.scope)
     yield from (text for text in texts if text)
-    yield from (mention.name for mention in (*cell.entities, *item.entities))
+    yield from (mention.name for mention in cell.entities)
+    yield from (entity.name for entity in item.entities)
 
 
 def _all_texts_of(outcome: CellsExtracted) -> Iterable[str]:
