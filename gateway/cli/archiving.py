@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from mnemolog.gateway.cli.context import Context, json_option, pass_context, print_json, progress_to
+from mnemolog.gateway.cli.telling import counted
 from mnemolog.projections.connection import open_reader
 from mnemolog.schema import archive as archives
 from mnemolog.schema.archive import Examined
@@ -55,7 +56,9 @@ def verify(context: Context, as_json: bool) -> None:  # noqa: FBT001
     if as_json:
         print_json({"ok": not problems, **msgspec.structs.asdict(found), "problems": problems})
     else:
-        click.echo(f"{found.entries:,} sound entries in {found.segments:,} segments, {found.first} to {found.last}")
+        click.echo(
+            f"{found.entries:,} sound entries in {counted(found.segments, 'segment')}, {found.first} to {found.last}"
+        )
     if problems:
         for problem in problems:
             click.echo(f"mnemolog: {problem}", err=True)

@@ -10,7 +10,7 @@ import click
 from mnemolog.gateway.cli.context import TIME, Context, json_option, pass_context, print_answer, say_if_none
 from mnemolog.gateway.cli.facts import as_line
 from mnemolog.gateway.cli.placing import place_of
-from mnemolog.gateway.cli.telling import day, short
+from mnemolog.gateway.cli.telling import counted, day, short
 from mnemolog.gateway.memory import entities as telling
 from mnemolog.gateway.memory.axes import Axes
 from mnemolog.gateway.memory.entities import EntityStory, Moment, Succession
@@ -65,8 +65,12 @@ def entities(context: Context, as_json: bool) -> None:  # noqa: FBT001
 def _named(one: Named) -> str:
     others = [spelling for spelling in one.spellings if spelling != one.name]
     also = f", also {short(', '.join(others))}" if others else ""
-    told = f"{one.about} facts about it, {one.mentioned} that name it, {one.spoken} messages from it"
-    return f"{short(one.name)}  ({', '.join(one.kinds) or 'unknown kind'}{also}; {told})"
+    told = (
+        f"{counted(one.about, 'fact')} about it" if one.about else "",
+        f"{counted(one.mentioned, 'fact')} naming it" if one.mentioned else "",
+        f"{counted(one.spoken, 'message')} from it" if one.spoken else "",
+    )
+    return f"{short(one.name)}  ({', '.join(one.kinds) or 'unknown kind'}{also}; {', '.join(filter(None, told))})"
 
 
 def _lines(story: EntityStory) -> Iterator[str]:
@@ -77,7 +81,9 @@ def _lines(story: EntityStory) -> Iterator[str]:
     yield from _under("named in", (short(as_line(fact), 400) for fact in story.mentions))
     yield from _under("changed", map(_replaced, story.changed))
     yield from _under("timeline", map(_moment, story.timeline))
-    yield from _under("beside it", (f"{short(one.name)} ({one.kind}, {one.facts} facts)" for one in story.related))
+    yield from _under(
+        "beside it", (f"{short(one.name)} ({one.kind}, {counted(one.facts, 'fact')})" for one in story.related)
+    )
 
 
 def _under(title: str, lines: Iterable[str]) -> Iterator[str]:

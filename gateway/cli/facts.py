@@ -9,7 +9,7 @@ import click
 from mnemolog.gateway.cli.axes import axes_of, time_options
 from mnemolog.gateway.cli.context import Context, json_option, pass_context, print_answer, say_if_none
 from mnemolog.gateway.cli.placing import place_of
-from mnemolog.gateway.cli.telling import day, short
+from mnemolog.gateway.cli.telling import counted, day, short
 from mnemolog.gateway.memory import facts as telling
 from mnemolog.gateway.memory.facts import Fact, Quotation
 
@@ -25,7 +25,7 @@ def as_line(fact: Fact) -> str:
         notes.append(fact.status + (f" by {fact.superseded_by}" if fact.status == "superseded" else ""))
     notes += [fact.note] if fact.note else []
     notes += ["pinned"] if fact.pinned else []
-    notes += [f"{len(fact.held)} verdicts wait for you"] if fact.held else []
+    notes += [f"waiting for you: {counted(len(fact.held), 'verdict')}"] if fact.held else []
     return f"{fact.node_id}  {fact.confidence_now:.2f}  {short(fact.content)}  ({'; '.join(notes)})"
 
 
@@ -80,7 +80,7 @@ def scenes(context: Context, /, as_json: bool, **given: Any) -> None:  # noqa: F
     say_if_none(found, "no topics: they come with facts")
     for scene in found:
         stale = ", summary is stale" if scene.stale else ""
-        click.echo(f"{short(scene.scene)}  ({scene.cells} facts, changed {day(scene.updated_at)}{stale})")
+        click.echo(f"{short(scene.scene)}  ({counted(scene.cells, 'fact')}, changed {day(scene.updated_at)}{stale})")
         click.echo(f"    {short(scene.summary, MOST_SUMMARY_CHARS) or 'no summary yet'}")
 
 

@@ -10,7 +10,7 @@ from mnemolog.gateway.cli.context import Context, json_option, pass_context, pri
 from mnemolog.gateway.cli.facts import as_line
 from mnemolog.gateway.cli.placing import place_of
 from mnemolog.gateway.cli.requesting import manner, no_wait_option, tell
-from mnemolog.gateway.cli.telling import short
+from mnemolog.gateway.cli.telling import counted, short
 from mnemolog.gateway.folding import Folded
 from mnemolog.gateway.memory import forgetting
 from mnemolog.gateway.memory.facts import Fact
@@ -70,7 +70,8 @@ def tell_forgotten(planned: Plan, done: Folded | None) -> None:
     if done is None:
         click.echo("nothing was forgotten")
     else:
-        tell(done, f"forgotten: {len(planned.facts)} facts, {len(planned.hides)} messages hidden", as_json=False)
+        hidden = f"{counted(len(planned.hides), 'message')} hidden"
+        tell(done, f"forgotten: {counted(len(planned.facts), 'fact')}, {hidden}", as_json=False)
 
 
 COMMANDS = (forget,)

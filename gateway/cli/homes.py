@@ -12,6 +12,7 @@ import msgspec
 import redis
 
 from mnemolog.gateway.cli.context import FILE, Context, json_option, pass_context, print_json, progress_bar
+from mnemolog.gateway.cli.telling import counted
 from mnemolog.schema import archive, times
 from mnemolog.schema.endpoint import log_client
 from mnemolog.schema.errors import InvalidInput, LogUnavailable
@@ -128,7 +129,7 @@ def _show(found: Found) -> None:
     for machine in found.machines:
         kept = sum(space.machine is not None and space.machine.id == machine.id for space in found.spaces)
         if machine.id != found.here.id or kept:
-            click.echo(f"  {machine}: {kept} spaces")
+            click.echo(f"  {machine}: {counted(kept, 'space')}")
     for space in found.spaces:
         click.echo(f"{space.space}  {_shown(space, found.here)}")
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 
 from msgspec import UNSET
 
-from mnemolog.gateway.cli.telling import short
+from mnemolog.gateway.cli.telling import counted, short
 from mnemolog.gateway.memory.standing import Status
-from mnemolog.projections.checkup.checkup import sized, told
+from mnemolog.projections.checkup.checkup import sized
 
 _SURVIVES = {
     "power": "survives a power cut",
@@ -45,7 +45,7 @@ def _under(title: str, lines: Iterable[str]) -> Iterator[str]:
 def _lag(status: Status) -> str:
     if status.lag_events is None:
         return "unknown: Redis does not say"
-    return f"{told(status.lag_events, 'event')} published and not folded yet" if status.lag_events else "none"
+    return f"{counted(status.lag_events, 'event')} published and not folded yet" if status.lag_events else "none"
 
 
 def _writer(status: Status) -> str:
@@ -60,13 +60,13 @@ def _held(status: Status) -> Iterator[str]:
         yield "nothing yet"
         return
     facts = sum(count for kind, count in status.nodes.items() if kind != "episodic")
-    messages = told(status.nodes.get("episodic", 0), "message")
-    yield f"{messages} in {told(status.sessions or 0, 'session')}, {told(facts, 'fact')}, past ones included"
+    messages = counted(status.nodes.get("episodic", 0), "message")
+    yield f"{messages} in {counted(status.sessions or 0, 'session')}, {counted(facts, 'fact')}, past ones included"
     vectors = status.vectors
     missing = f", {vectors.missing:,} not yet" if vectors.missing else ""
-    yield f"{told(vectors.indexed, 'vector')} of {vectors.dimension} dimensions by {short(vectors.model)}{missing}"
+    yield f"{counted(vectors.indexed, 'vector')} of {vectors.dimension} dimensions by {short(vectors.model)}{missing}"
     if status.unknown_language:
-        yield f"{told(status.unknown_language, 'message')} of a language that the rules do not know"
+        yield f"{counted(status.unknown_language, 'message')} of a language that the rules do not know"
     yield f"{sized(status.file_bytes)} on disk; hash {status.hash}"
 
 
@@ -82,9 +82,9 @@ def _jobs(status: Status) -> Iterator[str]:
 
 def _waiting(status: Status) -> Iterator[str]:
     if status.requests_pending:
-        yield f"{told(status.requests_pending, 'request')} made in talk: `mnemolog requests list`"
+        yield f"{counted(status.requests_pending, 'request')} made in talk: `mnemolog requests list`"
     if status.dead_letters:
-        yield f"{told(status.dead_letters, 'dead letter')}: `mnemolog dead-letters list`"
+        yield f"{counted(status.dead_letters, 'dead letter')}: `mnemolog dead-letters list`"
 
 
 def _spent(status: Status) -> Iterator[str]:
@@ -93,15 +93,15 @@ def _spent(status: Status) -> Iterator[str]:
     for day, spent in status.spent_by_day.items():
         if spent.calls:
             tokens = f"{spent.tokens_in:,} + {spent.tokens_out:,} tokens"
-            yield f"{day}: {told(spent.calls, 'call')}, {tokens}, ${spent.cost_usd:.4f}"
+            yield f"{day}: {counted(spent.calls, 'call')}, {tokens}, ${spent.cost_usd:.4f}"
 
 
 def _log(status: Status) -> Iterator[str]:
     archive, stream = status.log.archive, status.log.stream
-    yield f"{told(archive.entries, 'event')} in the archive, {sized(archive.bytes)}"
+    yield f"{counted(archive.entries, 'event')} in the archive, {sized(archive.bytes)}"
     if stream is not None:
         memory = "" if stream.memory_bytes is None else f", {sized(stream.memory_bytes)}"
-        yield f"{told(stream.entries, 'event')} in Redis{memory}"
+        yield f"{counted(stream.entries, 'event')} in Redis{memory}"
 
 
 def _erasing(status: Status) -> Iterator[str]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import unicodedata
 
 from mnemolog.gateway.memory.objects import as_object
+from mnemolog.projections.checkup.checkup import told as counted
 from mnemolog.schema import times
 
-__all__ = ["as_object", "day", "short", "shown"]
+__all__ = ["as_object", "counted", "day", "short", "shown"]
 
 SHORT_CHARS = 200
 #: Controls, what turns the direction of writing or is not seen, lone surrogates.

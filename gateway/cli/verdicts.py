@@ -10,7 +10,7 @@ import click
 from mnemolog.gateway.cli.context import Context, json_option, pass_context, print_answer, say_if_none
 from mnemolog.gateway.cli.placing import place_of
 from mnemolog.gateway.cli.requesting import manner, no_wait_option, tell
-from mnemolog.gateway.cli.telling import short
+from mnemolog.gateway.cli.telling import counted, short
 from mnemolog.gateway.memory import decisions
 from mnemolog.schema.errors import InvalidInput
 
@@ -100,7 +100,7 @@ def _review(
     named = tuple(one for one in (node, other) if one is not None)
     with place_of(context) as place:
         done, count = decisions.review(place, named, manner(no_wait=no_wait), approved=approved)
-    tell(done, f"{'approved' if approved else 'rejected'}: {count} verdicts", as_json=as_json)
+    tell(done, f"{'approved' if approved else 'rejected'}: {counted(count, 'verdict')}", as_json=as_json)
 
 
 COMMANDS = (verdicts,)

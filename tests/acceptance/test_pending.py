@@ -33,7 +33,7 @@ def test_what_is_asked_in_talk_is_forgotten_once_it_is_confirmed_and_kept_once_i
     assert [one["content"] for one in shown["hides"]] == ["I like jazz.", "Forget that I like jazz."]
     assert asked.json("status")["requests_pending"] == 2
 
-    assert "forgotten: 1 facts" in asked.run("requests", "confirm", jazz["request_id"][:9], "--yes").stdout
+    assert "forgotten: 1 fact," in asked.run("requests", "confirm", jazz["request_id"][:9], "--yes").stdout
     assert asked.json("requests", "dismiss", berlin["request_id"])["folded"] is True
     assert {fact["object"] for fact in asked.json("facts")} == {"berlin"}
     assert not [found for found in asked.ask("Does Ada like jazz?") if "jazz" in found["content"]]
