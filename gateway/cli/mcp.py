@@ -87,6 +87,8 @@ def mcp(
         if over_http:
             _serve_http(context, served, options)
         else:
+            if sys.stdin.isatty():
+                logs.say("this speaks to a client that starts it, not to people; --http listens for clients instead")
             with _ended_by_signals():
                 anyio.run(stdio.serve, served.server())
 
