@@ -121,7 +121,7 @@ def _show(found: Recall, *, explain: bool) -> None:
 def _line(result: Result) -> str:
     who = short(result.speaker or result.role or result.type)
     notes = [] if result.since is None else [f"since {day(result.since, result.utc_offset_min or 0)}"]
-    notes += [f"before that {short(fact.content)}" for fact in result.replaced[-1:]]
+    notes += [f"before that {short(fact.content).rstrip('.')}" for fact in result.replaced[-1:]]
     notes += [f"+{len(result.same_as)} that say the same"] if result.same_as else []
     notes += ["fallback"] if result.fallback else []
     mark = f"  ({'; '.join(notes)})" if notes else ""
