@@ -14,10 +14,15 @@ from support import run_cli, start_cli, wait_until
 from support.compose import composed, password_of
 from support.redis_server import RedisServer
 
+from mnemolog.gateway.http.health import Checks
+from mnemolog.gateway.http.options import HttpOptions
+from mnemolog.gateway.memory import Memories
 from mnemolog.producers import Producer
 from mnemolog.schema import keys
 from mnemolog.schema.endpoint import log_client
 from mnemolog.schema.errors import LogRefused
+from mnemolog.schema.model_settings import model_settings
+from mnemolog.schema.settings import Settings
 from mnemolog.workers.jobs.queue import queue_of
 
 COMPOSE = Path(__file__).parents[2] / "compose.yaml"
@@ -92,6 +97,19 @@ def test_every_part_does_its_work_with_the_rights_of_its_user(
     assert denied(admin) == []
 
 
+def test_the_server_sees_how_spaces_are_with_the_rights_of_its_user(
+    server: RedisServer, admin: redis_py.Redis, tmp_path: Path
+) -> None:
+    with Producer(SPACE, redis_url=url_of(server, "producer")) as producer:
+        producer.publish("user", "Hello.", "s")
+    settings = Settings(data=tmp_path, redis_url=url_of(server, "serve"))
+    with Memories(settings, model_settings({})) as memories:
+        for stalled_s, reasons in ((30.0, []), (-1.0, ["no-writer"])):
+            checks = Checks(memories, HttpOptions(stalled_s=stalled_s))
+            assert [trouble.reason for trouble in checks.troubles()] == reasons
+    assert denied(admin) == []
+
+
 READS = [("XRANGE", STREAM, "-", "+"), ("XREAD", "STREAMS", STREAM, "0"), ("XREVRANGE", STREAM, "+", "-")]
 TAKES_AWAY = [("XTRIM", STREAM, "MAXLEN", "0"), ("DEL", STREAM), ("XDEL", STREAM, "1-1"), ("FLUSHALL",)]
 RULES = [
@@ -112,6 +130,7 @@ REFUSED = {
     "default": [*READS, *TAKES_AWAY, *RULES, *JOBS, *OTHERS, ("XADD", STREAM, "*", "e", "x")],
     "producer": [*READS, *TAKES_AWAY, *RULES, *JOBS, *OTHERS, ("SET", STREAM, "x"), ("XSETID", STREAM, "9-9")],
     "worker": [*READS, *TAKES_AWAY[:1], *TAKES_AWAY[2:], *RULES, *OTHERS, ("XSETID", STREAM, "9-9")],
+    "serve": [*TAKES_AWAY, *RULES, *JOBS, OTHERS[1], ("XSETID", STREAM, "9-9")],
     # Its script rewrites a stream after an erasure, and may itself do no more than its user.
     "writer": [*TAKES_AWAY[3:], *(rule for rule in RULES if rule[0] != "EVAL"), OTHERS[1]],
 }

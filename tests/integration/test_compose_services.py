@@ -86,9 +86,11 @@ def answer(path: str, token: str, body: object | None = None) -> Any:
 
 def is_well(token: str) -> bool:
     """Whether /healthz says so; a writer that is slow under load is not well for a moment."""
-    with suppress(urllib.error.HTTPError):
+    try:
         return bool(text("/healthz", token))
-    return False
+    except urllib.error.HTTPError as error:
+        print(error.read().decode())
+        return False
 
 
 def text(path: str, token: str, body: object | None = None) -> str:

@@ -125,6 +125,8 @@ function rememberHere() {
 const caughtUp = watch(async () => { const { space, given } = here(); return space && !given.get("at") ? (await memoryOf(space, null, undefined).position()).position : null; }, show);
 
 onTokenNeeded(() => tokenDialog(keepToken));
+// What was asked for a view that was left meanwhile has nobody to be told.
+addEventListener("unhandledrejection", (event) => { if (event.reason?.name === "AbortError") event.preventDefault(); });
 addEventListener("hashchange", show);
 byId("skip").addEventListener("click", (event) => { event.preventDefault(); main.focus(); });
 byId("space").addEventListener("change", (event) => go(addressed(event.target.value)));
