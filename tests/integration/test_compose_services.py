@@ -86,11 +86,9 @@ def answer(path: str, token: str, body: object | None = None) -> Any:
 
 def is_well(token: str) -> bool:
     """Whether /healthz says so; a writer that is slow under load is not well for a moment."""
-    try:
+    with suppress(urllib.error.HTTPError):
         return bool(text("/healthz", token))
-    except urllib.error.HTTPError as error:
-        print(error.read().decode())
-        return False
+    return False
 
 
 def text(path: str, token: str, body: object | None = None) -> str:
