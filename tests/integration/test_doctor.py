@@ -118,7 +118,8 @@ def test_settings_of_redis_that_lose_events_are_problems(
 ) -> None:
     before: Any = redis.config_get(setting)
     if setting == "maxmemory":
-        value = str(int(redis.info("memory")["used_memory"]))  # type: ignore[index]
+        # What is used goes up and down meanwhile.
+        value = str(int(redis.info("memory")["used_memory"]) // 2)  # type: ignore[index]
     redis.config_set(setting, value)
     try:
         found = examine(status=9)[name]

@@ -53,7 +53,7 @@ def rename(data: Path, name: str) -> Machine:
 
 
 def _written(data: Path, machine: Machine) -> Path:
-    written = data / f".{FILE}.{os.getpid()}"
+    written = data / f".{FILE}.{os.getpid()}-{os.urandom(4).hex()}"
     written.write_bytes(msgspec.json.encode(machine) + b"\n")
     return written
 
