@@ -354,7 +354,9 @@ class Ingest:
             time.sleep(0.02)
 
     def _misses_vectors(self, writer: SpaceWriter) -> bool:
-        return bool(vectors.missing(writer.connection, 1))
+        # Those of another embedder are made by a reindex alone.
+        made_by = vectors.index_in_use(writer.connection).model
+        return made_by == self._embedder.name and bool(vectors.missing(writer.connection, 1))
 
     def _give_back(self, space: str) -> None:
         writer = self._writers.pop(space)
