@@ -97,7 +97,9 @@ def test_the_demo_shows_that_the_hashes_are_equal() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.splitlines()[-1].startswith("The hashes are equal")
     assert "Mara works at Fernweh Robotics" in done.stdout
-    assert "Mara prefers Rust as programming language.  (since 2026-02-20; before that Mara prefers Python" in done.stdout
+    assert (
+        "Mara prefers Rust as programming language.  (since 2026-02-20; before that Mara prefers Python" in done.stdout
+    )
     assert done.stderr == ""
 
 
