@@ -126,6 +126,8 @@ def test_answers_stand_beside_what_they_used_in_events_of_a_bounded_size(
         recorder.record(["ce-1"], 1_000, answer)
         for number in range(99):
             recorder.record((), 1_000, msgspec.structs.replace(answer, query=f"Question {number}"))
+        # A process that ends waits a second at most, which so much may not take under load.
+        recorder.close(timeout_s=20)
     _, *recalled = payloads(redis)
     assert (len(recalled), recorder.sent) == (4, 100)
     assert [payload.recalls for payload in recalled] == [((1_000, ("ce-1",)),), (), (), ()]
